@@ -1,0 +1,46 @@
+# `make run` and `make test` need Python 3.11 or newer, make and git; everything else comes from the lock.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+POETRY_VERSION := 2.5.1
+EXPORT_VERSION := 1.10.1
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-quick lint format clean
+
+help: ## Show these targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+setup: .venv/.installed ## Install everything from the lock into .venv
+
+# The lock is exported with its hashes and installed by pip: the way the images do it, too.
+.venv/.installed: poetry.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), sys.version' \
+	    || { echo 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
+	@test -x .tools/bin/poetry || { $(PYTHON) -m venv .tools && \
+	    .tools/bin/pip install --quiet --disable-pip-version-check poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION); }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@.tools/bin/poetry export --quiet --only main,gateway,model,dev --output .venv/requirements.txt
+	@echo 'Installing the locked packages (about a minute the first time)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/requirements.txt
+	@touch $@
+
+run: setup ## Start both services, wait until they are ready, show their logs; Ctrl-C stops them
+	@$(BIN)/python -m scripts.run
+
+test: setup ## Run the whole suite
+	@$(BIN)/python -m pytest
+
+test-quick: setup ## Run what takes seconds
+	@$(BIN)/python -m pytest -m 'not slow'
+
+lint: setup ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+
+format: setup ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+
+clean: ## Remove what setup made
+	rm -rf .venv .tools
