@@ -1,0 +1,19 @@
+"""`python -m api_gateway`."""
+
+from service_kit.server import exit_cleanly_while_starting
+
+exit_cleanly_while_starting()
+
+
+def main() -> None:
+    from api_gateway.app import run  # noqa: PLC0415
+    from api_gateway.settings import Settings  # noqa: PLC0415
+    from service_kit import logs  # noqa: PLC0415
+
+    settings = Settings.load("python -m api_gateway")
+    logs.configure(settings.log_level, settings.log_format)
+    run(settings)
+
+
+if __name__ == "__main__":
+    main()

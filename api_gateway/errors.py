@@ -1,0 +1,174 @@
+"""What the gateway itself has to refuse or to report. Clients see RFC 9457 problem details.
+
+ServiceError
+├── BadRequest             400  bad_request
+│   ├── BadParameter       400  a query parameter that is not known, or has no such value
+│   │   ├── BadPsm         400  the model server's codes, for what is seen here before it is asked
+│   │   └── UnknownLanguage 400
+│   ├── BadMultipart       400  the body is no sound multipart/form-data
+│   └── NoFile             400  there is no field image_file in it
+├── Unauthorized           401
+├── NotFound               404
+├── MethodNotAllowed       405
+├── NotAcceptable          406  none of the media types in Accept is offered
+├── FileTooLarge           413
+├── UnsupportedMediaType   415  the body is not multipart/form-data
+├── EmptyFile              422
+├── TooManyRequests        429  as many uploads as fit are being served
+├── NotReady               503  the gateway is going, or has no model server
+├── ModelServerUnreachable 503  no connection
+├── ModelServerFailed      502  it broke off, or answered what can't be understood: the outcome is unknown
+├── Relayed                     what the model server refused, with its own code
+└── service_kit.errors: PayloadTooLarge, UploadTooSlow, DeadlineExceeded, BadTimeout, ClientGone, Unforeseen
+"""
+
+from __future__ import annotations
+
+from service_kit.errors import ServiceError
+
+
+class BadRequest(ServiceError):
+    status = 400
+    code = "bad_request"
+    text = "The request can't be understood."
+
+
+class BadParameter(BadRequest):
+    code = "bad_parameter"
+    text = "A query parameter is not known or has no such value."
+
+
+class BadPsm(BadParameter):
+    code = "bad_psm"
+    text = "psm takes a page segmentation mode: 1, or 3 to 13."
+
+
+class UnknownLanguage(BadParameter):
+    code = "unknown_language"
+    text = "languages takes 1 to 4 names as GET /gateway/languages lists them, separated by commas."
+
+
+class BadMultipart(BadRequest):
+    code = "bad_multipart"
+    text = "The body is not sound multipart/form-data."
+
+
+class NoFile(BadRequest):
+    code = "no_file"
+    text = "Send the picture as the multipart field image_file."
+
+
+class Unauthorized(ServiceError):
+    status = 401
+    code = "unauthorized"
+    text = "Show an API key: Authorization: Bearer KEY."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"www-authenticate": 'Bearer realm="ocr"'}
+
+
+class NotFound(ServiceError):
+    status = 404
+    code = "not_found"
+    text = "There is nothing here."
+
+
+class MethodNotAllowed(ServiceError):
+    status = 405
+    code = "method_not_allowed"
+    text = "That method is not for this address."
+
+    def __init__(self, allow: str = "") -> None:
+        super().__init__()
+        self._allow = allow
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"allow": self._allow} if self._allow else {}
+
+
+class NotAcceptable(ServiceError):
+    status = 406
+    code = "not_acceptable"
+    text = "Answers come as application/json or text/plain."
+
+
+class FileTooLarge(ServiceError):
+    status = 413
+    code = "image_too_large"
+    text = "The picture has too many bytes."
+
+
+class UnsupportedMediaType(ServiceError):
+    status = 415
+    code = "unsupported_media_type"
+    text = "Send multipart/form-data with the field image_file."
+
+
+class EmptyFile(ServiceError):
+    status = 422
+    code = "empty_image"
+    text = "The file is empty."
+
+
+class TooManyRequests(ServiceError):
+    status = 429
+    code = "overloaded"
+    text = "Too many uploads at once. Try again later."
+
+
+class NotReady(ServiceError):
+    status = 503
+    code = "not_ready"
+    text = "Not ready. Try again later."
+
+
+class ModelServerUnreachable(ServiceError):
+    status = 503
+    code = "model_server_unreachable"
+    text = "The model server can't be reached. Try again later."
+
+
+class ModelServerFailed(ServiceError):
+    status = 502
+    code = "model_server_failed"
+    text = "The model server broke off its answer."
+
+
+class Relayed(ServiceError):
+    """The model server's own verdict."""
+
+    def __init__(self, status: int, code: str, text: str, retry_after: float | None) -> None:
+        super().__init__(text, retry_after=retry_after)
+        self.status = status
+        self.code = code
+
+
+# Verdicts of the model server that are passed on as they are. Any other answer is its failure.
+RELAYED = {
+    "unknown_language": 400,
+    "bad_psm": 400,
+    "image_too_large": 413,
+    "not_an_image": 415,
+    "unsupported_format": 415,
+    "empty_image": 422,
+    "damaged_image": 422,
+    "too_many_pixels": 422,
+    "overloaded": 429,
+    "not_ready": 503,
+    "worker_failed": 503,
+    "worker_crashed": 503,
+    "out_of_memory": 503,
+    "engine_failed": 503,
+    "deadline_exceeded": 504,
+}
+
+
+def _tree(root: type[ServiceError]) -> list[type[ServiceError]]:
+    return [root, *(found for child in root.__subclasses__() for found in _tree(child))]
+
+
+OUTCOMES = {
+    (error.status, error.code) for error in _tree(ServiceError) if error not in (ServiceError, Relayed)
+} | {(status, code) for code, status in RELAYED.items()}

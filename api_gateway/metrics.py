@@ -1,0 +1,60 @@
+"""What the gateway counts, with bounded labels, each series there from the start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from api_gateway.errors import OUTCOMES
+
+if TYPE_CHECKING:
+    from service_kit.context import RequestContext
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
+
+OCR_PATH = "/gateway/ocr"
+
+
+class Metrics:
+    """Also the observer of every OCR request."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._requests = Counter(
+            "gateway_requests",
+            "OCR requests by status and outcome.",
+            ["status", "outcome"],
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "gateway_request_duration_seconds",
+            "Time from a request's head to its answer.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.upstream = Histogram(
+            "gateway_upstream_seconds",
+            "Time that a request waited on the model server.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.retries = Counter("gateway_upstream_retries", "Calls tried a second time.", registry=registry)
+        self._received = Counter("gateway_received_bytes", "Bytes of request bodies received.", registry=registry)
+        self._in_flight = Gauge("gateway_in_flight", "OCR requests being served.", registry=registry)
+        self._requests.labels("200", "ok")
+        self._requests.labels("0", "cancelled")
+        for status, code in OUTCOMES:
+            self._requests.labels(str(status), code)
+
+    def counts(self, method: str, path: str) -> bool:
+        return method == "POST" and path == OCR_PATH
+
+    def begin(self) -> None:
+        self._in_flight.inc()
+
+    def end(self, outcome: str, status: int, request: RequestContext) -> None:
+        self._in_flight.dec()
+        self._requests.labels(str(status), outcome).inc()
+        self._duration.observe(request.seconds())
+        self._received.inc(request.received_bytes)

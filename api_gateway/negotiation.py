@@ -1,0 +1,50 @@
+"""Which form of answer a client wants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from api_gateway.errors import NotAcceptable
+
+if TYPE_CHECKING:
+    from api_gateway.schemas import Format
+
+_OFFERED: dict[str, Format] = {"application/json": "json", "text/plain": "text"}
+
+
+def negotiate(asked: Format | None, accept: str | None) -> Format:
+    """The query parameter decides, else the Accept header (RFC 9110, 12.5.1), else JSON.
+
+    Raises:
+        NotAcceptable: the header rules out all that is offered.
+    """
+    if asked:
+        return asked
+    if not accept:
+        return "json"
+    qualities = {name: _quality(name, accept) for name in _OFFERED}
+    best = max(qualities, key=lambda name: qualities[name])  # the first of equals: JSON
+    if not qualities[best]:
+        raise NotAcceptable
+    return _OFFERED[best]
+
+
+def _quality(media_type: str, accept: str) -> float:
+    """The quality that the most specific matching range gives; 0 without one."""
+    ranges = {"*/*": 1, media_type.partition("/")[0] + "/*": 2, media_type: 3}
+    found = (0, 0.0)
+    for item in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        if name in ranges:
+            found = max(found, (ranges[name], _q(parameters)))
+    return found[1]
+
+
+def _q(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return min(1.0, max(0.0, float(parameter[2:])))
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,42 @@
+"""Errors as RFC 9457 problem details, and their place in the documentation."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from api_gateway.schemas import Problem
+
+if TYPE_CHECKING:
+    from service_kit.context import RequestContext
+    from service_kit.errors import ServiceError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
+    """Media type and body."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": str(error),
+        "code": error.code,
+        "request_id": request.id,
+    }
+    return MEDIA_TYPE, orjson.dumps(body)
+
+
+def responses(codes: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for statuses, each with its stable codes in words."""
+    retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
+    return {
+        status: {
+            "description": text,
+            "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+            **({"headers": retry} if status in (429, 503) else {}),
+        }
+        for status, text in codes.items()
+    }

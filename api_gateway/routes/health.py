@@ -1,0 +1,43 @@
+"""GET /health/live, /health/ready and /metrics: open to all, whatever keys are set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import REGISTRY, exposition
+
+from api_gateway.errors import NotReady
+from api_gateway.problem import responses
+from api_gateway.schemas import Health
+
+if TYPE_CHECKING:
+    from api_gateway.upstream import ModelServer
+    from service_kit.server import Drain
+
+
+def make_router(model_server: ModelServer, drain: Drain) -> APIRouter:
+    router = APIRouter(tags=["Operation"])
+
+    @router.get("/health/live", summary="Whether the process answers")
+    async def live() -> Health:
+        return Health(status="alive")
+
+    @router.get(
+        "/health/ready",
+        summary="Whether pictures can be read now",
+        responses=responses({503: "not_ready: shutting down, or the model server is not ready"}),
+    )
+    async def ready() -> Health:
+        if drain.started:
+            raise NotReady("The gateway is shutting down.", retry_after=1)
+        if not await model_server.is_ready():
+            raise NotReady("The model server is not ready.", retry_after=1)
+        return Health(status="ready")
+
+    @router.get("/metrics", summary="Counters for Prometheus", response_class=Response)
+    async def metrics(request: Request) -> Response:
+        encoder, media_type = exposition.choose_encoder(request.headers.get("accept", ""))
+        return Response(encoder(REGISTRY), headers={"content-type": media_type})
+
+    return router

@@ -1,0 +1,77 @@
+"""The gateway's settings: each limit with its unit, its default and the reason for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from service_kit.settings import MIB, ServiceSettings
+
+_SHORTEST_KEY = 16
+
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="API_GATEWAY_")
+
+    port: int = Field(default=8001, ge=1, le=65535)
+    """Port to listen on."""
+
+    model_server_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
+    """Where the model server is."""
+
+    model_name: str = Field(default="ocr-model", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    """The model's name there."""
+
+    connect_timeout_seconds: float = Field(default=2, gt=0)
+    """Time to reach the model server; it is near, or it is down."""
+
+    max_upload_mib: float = Field(default=20, gt=0)
+    """Largest picture; not above what the model server takes."""
+
+    max_in_flight: int = Field(default=128, ge=1)
+    """Most uploads at once; the next one gets 429 before its body is read."""
+
+    max_held_mib: int = Field(default=256, ge=1)
+    """Most memory for uploads at once, each held with its base64; over it: 429."""
+
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Keys that clients must show (`Authorization: Bearer KEY`), separated by commas; none: open to all."""
+
+    api_keys_file: Path | None = None
+    """File of more keys, one a line; read at start."""
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.api_keys_file and not self.api_keys_file.is_file():
+            raise ValueError("API_KEYS_FILE is not a file that can be read")
+        if (self.api_keys or self.api_keys_file) and not self.keys:
+            raise ValueError("API_KEYS_FILE holds no key: that would open the gateway to all")
+        if any(len(key) < _SHORTEST_KEY for key in self.keys):
+            raise ValueError(f"an API key has fewer than {_SHORTEST_KEY} characters: too easy to guess")
+        if self.shutdown_grace_seconds < self.request_timeout_seconds:
+            raise ValueError("SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS")
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        listed = self.api_keys_file.read_text().splitlines() if self.api_keys_file else []
+        return (*(key.get_secret_value() for key in self.api_keys), *filter(None, map(str.strip, listed)))
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return int(self.max_upload_mib * MIB)
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The picture and the multipart around it."""
+        return self.max_upload_bytes + 64 * 1024

@@ -1,0 +1,178 @@
+"""The one place that speaks to the model server, and translates its failures."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import orjson
+
+from api_gateway.errors import RELAYED, ModelServerFailed, ModelServerUnreachable, NotReady, Relayed
+from service_kit.context import REQUEST_ID_HEADER, RequestContext
+from service_kit.deadline import TIMEOUT_HEADER
+from service_kit.errors import DeadlineExceeded, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from api_gateway.metrics import Metrics
+    from api_gateway.settings import Settings
+
+log = logging.getLogger("upstream")
+
+_MARGIN = 0.1  # seconds: the model server answers that a page took too long, before we must
+_PROBE_SECONDS = 2.0
+_MOST_RETRIES_SAVED = 10.0
+_RETRIES_PER_SUCCESS = 0.1
+
+
+class ModelServer:
+    """A client for the life of the application.
+
+    It keeps no connection: behind one address stand many pods, and a kept connection would bind this gateway to
+    one of them (measured elsewhere: a hundred times more load on one pod than on another).
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._retries = _RetryBudget()
+        base = str(settings.model_server_url).rstrip("/")
+        self._predict_url = httpx.URL(f"{base}/v1/models/{settings.model_name}:predict")
+        self._ready_url = httpx.URL(f"{base}/v1/models/{settings.model_name}")
+        self._engine_url = httpx.URL(f"{base}/engine")
+        self._client = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            headers={"connection": "close"},
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def read(self, picture: bytes, parameters: Mapping[str, Any], request: RequestContext) -> dict[str, Any]:
+        """The prediction for one picture.
+
+        Raises:
+            Relayed, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed.
+        """
+        body = b'{"instances":[{"image":{"b64":"%b"},"parameters":%b}]}' % (
+            base64.b64encode(picture),
+            orjson.dumps(parameters),
+        )
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(request.deadline.left()):
+                answer = await self._call_twice_at_most(body, request)
+        except TimeoutError:
+            raise DeadlineExceeded from None
+        finally:
+            seconds = time.monotonic() - began
+            request.facts["upstream_seconds"] = round(seconds, 4)
+            self._metrics.upstream.observe(seconds)
+        return answer
+
+    async def is_ready(self) -> bool:
+        try:
+            return (await self._client.get(self._ready_url, timeout=_PROBE_SECONDS)).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    async def engine(self) -> dict[str, Any]:
+        """What the model server says of its engine.
+
+        Raises:
+            ModelServerUnreachable, NotReady.
+        """
+        try:
+            answer = await self._client.get(self._engine_url, timeout=_PROBE_SECONDS)
+            found: dict[str, Any] = orjson.loads(answer.raise_for_status().content)
+        except httpx.HTTPStatusError:
+            raise NotReady(retry_after=1) from None
+        except (httpx.HTTPError, orjson.JSONDecodeError):
+            raise ModelServerUnreachable(retry_after=1) from None
+        return found
+
+    async def _call_twice_at_most(self, body: bytes, request: RequestContext) -> dict[str, Any]:
+        """A call that was refused or not connected is tried once more, on a new connection: maybe another pod."""
+        try:
+            answer = await self._call(body, request)
+        except ServiceError as error:
+            if not _is_refusal(error) or not self._retries.spend():
+                raise
+            log.info("tried again", extra={"code": error.code})
+            self._metrics.retries.inc()
+            return await self._call(body, request)
+        self._retries.earn()
+        return answer
+
+    async def _call(self, body: bytes, request: RequestContext) -> dict[str, Any]:
+        left = request.deadline.left()
+        try:
+            answer = await self._client.post(
+                self._predict_url,
+                content=body,
+                headers={
+                    "content-type": "application/json",
+                    REQUEST_ID_HEADER: request.id,
+                    TIMEOUT_HEADER: f"{max(left - _MARGIN, left / 2, 0.001):.3f}",
+                },
+                timeout=httpx.Timeout(left, connect=min(left, self._settings.connect_timeout_seconds)),
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise ModelServerUnreachable(retry_after=1) from error
+        except httpx.TimeoutException as error:
+            raise DeadlineExceeded from error
+        except httpx.HTTPError as error:  # reset, cut short: it may have been read, it may not
+            log.error("model server failed", extra={"cause": repr(error)})  # noqa: TRY400
+            raise ModelServerFailed from error
+        return _understand(answer)
+
+
+def _is_refusal(error: ServiceError) -> bool:
+    """Whether the page was certainly not begun, and another server might take it."""
+    return isinstance(error, ModelServerUnreachable) or error.code in ("overloaded", "not_ready")
+
+
+def _understand(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        content = orjson.loads(answer.content)
+        if answer.status_code == httpx.codes.OK:
+            (prediction,) = content["predictions"]
+            return {**prediction}
+        code, text = content["code"], content["error"]
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        log.error("answer not understood", extra={"status": answer.status_code})  # noqa: TRY400
+        raise ModelServerFailed("The model server gave an answer that can't be understood.") from None
+    if RELAYED.get(code) != answer.status_code:
+        log.error("answer not foreseen", extra={"status": answer.status_code, "code": code})
+        raise ModelServerFailed
+    raise Relayed(answer.status_code, code, str(text), _retry_after(answer))
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    try:
+        return float(answer.headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+
+
+class _RetryBudget:
+    """Second tries are a tenth of the successes at most: under overload they would only add to it."""
+
+    def __init__(self) -> None:
+        self._saved = _MOST_RETRIES_SAVED
+
+    def earn(self) -> None:
+        self._saved = min(_MOST_RETRIES_SAVED, self._saved + _RETRIES_PER_SUCCESS)
+
+    def spend(self) -> bool:
+        if self._saved < 1:
+            return False
+        self._saved -= 1
+        return True

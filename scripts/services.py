@@ -1,0 +1,132 @@
+"""Starts and stops the services as processes of their own: for `make run`, the tests and the benchmark."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, Self
+
+ROOT = Path(__file__).resolve().parents[1]
+READY_SECONDS = 60.0
+STOP_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+class ServiceFailed(Exception):
+    """It ended, or did not become ready."""
+
+
+class Service:
+    """One service on 127.0.0.1, as `python -m MODULE`; a context manager that leaves nothing behind."""
+
+    def __init__(
+        self, module: str, ready_path: str, env: dict[str, str] | None = None, log: IO[bytes] | None = None
+    ) -> None:
+        self.module = module
+        self.port = int((env or {}).get(f"{module.upper()}_PORT", 0)) or free_port()
+        self._ready_path = ready_path
+        prefix = module.upper()
+        self._env = {**os.environ, f"{prefix}_HOST": "127.0.0.1", **(env or {}), f"{prefix}_PORT": str(self.port)}
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def started(self) -> bool:
+        return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, f"{self.module} was not started"  # noqa: S101
+        return self._process
+
+    def start(self) -> Self:
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", self.module],
+            cwd=ROOT,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
+        )
+        return self
+
+    def wait_ready(self, seconds: float = READY_SECONDS) -> Self:
+        """Wait until the readiness address answers 200.
+
+        Raises:
+            ServiceFailed: the process ended, or the time did.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if (status := self.process.poll()) is not None:
+                raise ServiceFailed(f"{self.module} ended with status {status} before it was ready.")
+            if answers(self.url + self._ready_path):
+                return self
+            time.sleep(_POLL_SECONDS)
+        raise ServiceFailed(f"{self.module} was not ready within {seconds:g} seconds.")
+
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
+        """SIGTERM, and SIGKILL when that does not help; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self.start().wait_ready() if self._process is None else self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+
+def model_server(env: dict[str, str] | None = None, log: IO[bytes] | None = None) -> Service:
+    name = (env or {}).get("MODEL_SERVER_MODEL_NAME", "ocr-model")
+    return Service("model_server", f"/v1/models/{name}", env, log)
+
+
+def api_gateway(model_url: str, env: dict[str, str] | None = None, log: IO[bytes] | None = None) -> Service:
+    return Service("api_gateway", "/health/ready", {"API_GATEWAY_MODEL_SERVER_URL": model_url, **(env or {})}, log)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def in_use(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def answers(url: str) -> bool:
+    """Whether the address answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

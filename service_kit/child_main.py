@@ -1,0 +1,87 @@
+"""The child's side of `service_kit.child`."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+import orjson
+
+from service_kit.child import LENGTHS, Header
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+_NICENESS = 5  # the parent, which answers probes, goes first
+
+
+class Handler(Protocol):
+    """What the child does. `ready` describes it; `answer` must return or let the process die."""
+
+    ready: Header
+
+    def answer(self, header: Header, payload: bytes) -> tuple[Header, bytes]: ...
+
+
+def run(make_handler: Callable[[Header], Handler]) -> None:
+    """Serve frames until the parent closes its end."""
+    _die_with_the_parent()
+    faulthandler.enable()  # a crash leaves a trace in the last words
+    with contextlib.suppress(OSError):
+        os.nice(_NICENESS)
+    with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rwb") as stream:
+        config, _ = _read(stream)
+        handler = make_handler(config)
+        _write(stream, handler.ready, b"")
+        while True:
+            try:
+                header, payload = _read(stream)
+            except EOFError:
+                return
+            forget_complaints()
+            _write(stream, *handler.answer(header, payload))
+
+
+def forget_complaints() -> None:
+    """Empty the standard error."""
+    os.ftruncate(2, 0)
+    os.lseek(2, 0, os.SEEK_SET)
+
+
+def complaints() -> str:
+    """What was written to standard error since the last `forget_complaints`."""
+    size = os.fstat(2).st_size
+    return os.pread(2, size, 0).decode(errors="replace") if size else ""
+
+
+def _read(stream: io.BufferedRWPair) -> tuple[Header, bytes]:
+    lengths = stream.read(LENGTHS.size)
+    if len(lengths) < LENGTHS.size:
+        raise EOFError
+    header_size, payload_size = LENGTHS.unpack(lengths)
+    return orjson.loads(stream.read(header_size)), stream.read(payload_size)
+
+
+def _write(stream: io.BufferedRWPair, header: Header, payload: bytes) -> None:
+    encoded = orjson.dumps(header)
+    stream.write(LENGTHS.pack(len(encoded), len(payload)))
+    stream.write(encoded)
+    stream.write(payload)
+    stream.flush()
+
+
+def _die_with_the_parent() -> None:
+    """No orphan computes on after its parent was killed (Linux; elsewhere it ends when it next reads)."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)

@@ -1,0 +1,61 @@
+"""What is known of the request at hand, in every layer and in every log line."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from service_kit.deadline import Deadline
+
+REQUEST_ID_HEADER = "x-request-id"
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request.
+
+    `facts` are what the layers add to its log line (pages, words, seconds, bytes).
+    """
+
+    id: str
+    deadline: Deadline
+    started: float = field(default_factory=time.monotonic)
+    received_bytes: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("request", default=None)
+
+
+def current() -> RequestContext:
+    """The request that this task serves.
+
+    Raises:
+        RuntimeError: called outside a request.
+    """
+    context = _current.get()
+    if context is None:
+        raise RuntimeError("no request is being served here")
+    return context
+
+
+def current_id() -> str | None:
+    context = _current.get()
+    return context.id if context else None
+
+
+enter = _current.set
+leave = _current.reset
+
+
+def request_id(received: str | None) -> str:
+    """The client's id where it is well-formed, a new one otherwise."""
+    return received if received and _WELL_FORMED.fullmatch(received) else uuid.uuid4().hex
