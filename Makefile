@@ -5,7 +5,7 @@ EXPORT_VERSION := 1.10.1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick lint format clean
+.PHONY: help setup run test test-quick lint format docs clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ lint: setup ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
+
+docs: setup ## Write the generated parts of the README
+	@$(BIN)/python -m scripts.docs
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .

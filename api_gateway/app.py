@@ -77,7 +77,7 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
-    keys = [Depends(key_check(settings.keys))]
+    keys = [Depends(key_check(settings.keys))] if settings.keys else []
     app.include_router(ocr.make_router(settings, room, model_server), dependencies=keys)
     app.include_router(languages.make_router(model_server), dependencies=keys)
     app.include_router(health.make_router(model_server, drain))

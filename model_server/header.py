@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "gif", "pnm", "heic", "avif")
 
 _MOST_STEPS = 4096  # segments, directory entries or boxes looked at before giving up
+_MOST_BLOCKS = 65536  # of 255 bytes at most, in GIF's extensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,10 @@ _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 def _jpeg(data: bytes) -> tuple[int, int]:
     at = 2
     for _ in range(_MOST_STEPS):
-        at = data.index(b"\xff", at)
-        while data[at] == 0xFF:
-            at += 1
+        at = data.index(b"\xff", at) + 1
         marker = data[at]
+        if marker == 0xFF:  # fill
+            continue
         at += 1
         if marker in _JPEG_BARE:
             continue
@@ -85,16 +86,19 @@ def _gif(data: bytes) -> tuple[int, int]:
     """The canvas, or the first frame where that is larger."""
     canvas = struct.unpack_from("<HH", data, 6)
     at = 13 + (3 << ((data[10] & 7) + 1) if data[10] & 0x80 else 0)
-    for _ in range(_MOST_STEPS):
+    blocks = 0
+    while blocks < _MOST_BLOCKS:
         if data[at] == 0x2C:
             left, top, width, height = struct.unpack_from("<4H", data, at + 1)
             return max(canvas[0], left + width), max(canvas[1], top + height)
         if data[at] != 0x21:
             raise ValueError
         at += 2
-        while data[at]:
+        while data[at] and blocks < _MOST_BLOCKS:
             at += 1 + data[at]
+            blocks += 1
         at += 1
+        blocks += 1
     raise ValueError
 
 

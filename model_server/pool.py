@@ -17,6 +17,7 @@ from model_server.admission import Job, Queue
 from model_server.errors import NotReady, OutOfMemory, WorkerCrashed, WorkerFailed, by_code
 from service_kit.child import Child, ChildDied
 from service_kit.errors import DeadlineExceeded
+from service_kit.server import StartFailed
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Pool:
         """Start every slot and wait for the first worker.
 
         Raises:
-            NotReady: no worker came up; the text says why.
+            StartFailed: no worker came up; the text says why.
         """
         self._first_ready = asyncio.get_running_loop().create_future()
         self._slots = [asyncio.create_task(self._slot()) for _ in range(self.size)]
@@ -127,7 +128,7 @@ class Pool:
                 why = getattr(error, "last_words", "").rpartition("\n")[2] or str(error)
                 log.error("worker did not start", extra={"why": why, "again_in_seconds": backoff})  # noqa: TRY400
                 if self._first_ready and not self._first_ready.done() and self._failed_starts >= _FAILED_STARTS:
-                    self._first_ready.set_exception(NotReady(f"No worker came up: {why}"))
+                    self._first_ready.set_exception(StartFailed(f"No worker came up: {why}"))
                 await asyncio.sleep(backoff)
                 backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
                 continue

@@ -17,6 +17,7 @@ from kserve import InferOutput, InferRequest, InferResponse
 
 from model_server.errors import BadPsm, BadRequest, UnknownLanguage, UnsupportedMediaType
 from model_server.page import Parameters
+from service_kit.context import current
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +113,7 @@ def encode(payload: Payload, name: str, pages: list[dict[str, Any]]) -> dict[str
         _output("confidence", "FP32", [float("nan") if value is None else value for value in confidences]),
         _output("result", "BYTES", results),
     ]
-    return InferResponse(response_id=payload.id, model_name=name, infer_outputs=outputs)
+    return InferResponse(response_id=payload.id or current().id, model_name=name, infer_outputs=outputs)
 
 
 INPUT_TYPES = [{"name": "image", "datatype": "BYTES", "shape": [-1]}]

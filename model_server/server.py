@@ -40,6 +40,7 @@ log = logging.getLogger("model_server")
 warnings.filterwarnings("ignore", category=FastAPIDeprecationWarning)  # of KServe's routes, on each request
 
 # KServe offers these to anybody: unloading a model can't be undone, and this model does not explain.
+_BINARY_EXTENSION = b"inference-header-content-length"  # of V2: breaks inside KServe
 _CLOSED = re.compile(r"/v2/repository/|/v[12]/.*:explain$|/docs|/openapi\.json$")
 
 
@@ -124,6 +125,8 @@ class _Doors:
         if scope["type"] == "http":
             if _CLOSED.match(scope["path"]):
                 raise errors.NotFound
+            if any(name == _BINARY_EXTENSION for name, _ in scope["headers"]):
+                raise errors.BadRequest("The binary extension of V2 is not served: send base64 in JSON.")
             if self._drain.started and scope["path"] in self._readiness:
                 raise errors.NotReady("The server is shutting down.", retry_after=1)
         await self._app(scope, receive, send)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -76,4 +77,7 @@ class Worker:
 
 if __name__ == "__main__":
     logging.disable()
-    run(Worker)
+    try:
+        run(Worker)
+    except engines.EngineUnavailable as missing:
+        sys.exit(str(missing))

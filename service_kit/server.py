@@ -24,7 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 if TYPE_CHECKING:
     from types import FrameType
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("server")
 
@@ -37,6 +37,10 @@ def exit_cleanly_while_starting() -> None:
     """Let SIGTERM and SIGINT end the process with 0 until the server has its own handlers."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: sys.exit(0))
+
+
+class StartFailed(Exception):
+    """The application can't start; `str(error)` says why, and no more needs to be said."""
 
 
 class Drain:
@@ -65,7 +69,7 @@ def serve(
         SystemExit: the port can't be had, or the application did not start.
     """
     config = uvicorn.Config(
-        app,
+        _with_plain_failure(app),
         http=_protocol(header_timeout_seconds),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         lifespan="on",
@@ -78,6 +82,27 @@ def serve(
         backlog=BACKLOG,
     )
     _Server(config, _listen(host, port), drain, delay_seconds).run()
+
+
+def _with_plain_failure(app: ASGIApp) -> ASGIApp:
+    """A failed start is logged once: as a line where its cause is known, with its trace where not."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+
+        async def send_unless_failed(message: Message) -> None:
+            if message["type"] != "lifespan.startup.failed":
+                await send(message)
+
+        try:
+            await app(scope, receive, send_unless_failed)
+        except StartFailed as failure:
+            log.critical("did not start", extra={"why": str(failure)})
+            await send({"type": "lifespan.startup.failed", "message": ""})
+
+    return wrapped
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,51 @@
+"""The README's console blocks: commands, and what they print."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+_BLOCK = re.compile(r"(```console\n\$ )(.*?)(\n```)", re.DOTALL)
+# What differs from run to run.
+_VOLATILE = [
+    (re.compile(r'("request_id": ?)"[0-9a-f]{32}"'), r'\1"…"'),
+    (re.compile(r'("(?:duration|decoding)_seconds": ?)[0-9.]+'), r"\1…"),
+]
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Each command with the output that stands under it. A command goes on while its lines end in a pipe."""
+    found = []
+    for _, body, _ in _BLOCK.findall(text):
+        lines = body.split("\n")
+        end = next(at for at, line in enumerate(lines) if not line.endswith("|")) + 1
+        found.append(("\n".join(lines[:end]), "\n".join(lines[end:])))
+    return found
+
+
+def run(command: str, gateway: str, model: str) -> str:
+    """What the command prints, sent to the services at those addresses."""
+    command = command.replace("http://127.0.0.1:8001", gateway).replace("http://127.0.0.1:8080", model)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.rstrip("\n")
+
+
+def steady(text: str) -> str:
+    for pattern, instead in _VOLATILE:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def rewrite(gateway: str, model: str) -> None:
+    """Put what the commands print now into the README."""
+    text = README.read_text()
+    for command, before in blocks(text):
+        block = f"{command}\n{before}".rstrip("\n")
+        text = text.replace(f"$ {block}\n```", f"$ {command}\n{run(command, gateway, model)}\n```")
+    README.write_text(text)
