@@ -12,6 +12,7 @@ import httpx
 import orjson
 
 from api_gateway.errors import RELAYED, ModelServerFailed, ModelServerUnreachable, NotReady, Relayed
+from api_gateway.transport import FreshConnections
 from service_kit.context import REQUEST_ID_HEADER, RequestContext
 from service_kit.deadline import TIMEOUT_HEADER
 from service_kit.errors import DeadlineExceeded, ServiceError
@@ -46,9 +47,9 @@ class ModelServer:
         self._ready_url = httpx.URL(f"{base}/v1/models/{settings.model_name}")
         self._engine_url = httpx.URL(f"{base}/engine")
         self._client = httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            transport=FreshConnections(),
             headers={"connection": "close"},
-            trust_env=False,
+            timeout=_PROBE_SECONDS,
             follow_redirects=False,
         )
 
@@ -79,7 +80,7 @@ class ModelServer:
 
     async def is_ready(self) -> bool:
         try:
-            return (await self._client.get(self._ready_url, timeout=_PROBE_SECONDS)).status_code == httpx.codes.OK
+            return (await self._client.get(self._ready_url)).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 
@@ -90,7 +91,7 @@ class ModelServer:
             ModelServerUnreachable, NotReady.
         """
         try:
-            answer = await self._client.get(self._engine_url, timeout=_PROBE_SECONDS)
+            answer = await self._client.get(self._engine_url)
             found: dict[str, Any] = orjson.loads(answer.raise_for_status().content)
         except httpx.HTTPStatusError:
             raise NotReady(retry_after=1) from None
