@@ -1,8 +1,10 @@
 # `make run` and `make test` need Python 3.11 or newer, make and git; everything else comes from the lock.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 POETRY_VERSION := 2.5.1
+UV_VERSION := 0.13.9
 EXPORT_VERSION := 1.10.1
 BIN := .venv/bin
+UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-quick lint format docs clean
@@ -12,16 +14,17 @@ help: ## Show these targets
 
 setup: .venv/.installed ## Install everything from the lock into .venv
 
-# The lock is exported with its hashes and installed by pip: the way the images do it, too.
+# The lock is exported with its hashes and installed from there: the way the images do it, too.
 .venv/.installed: poetry.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), sys.version' \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	    || { echo 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
+	@echo 'Installing the locked packages into .venv'
 	@test -x .tools/bin/poetry || { $(PYTHON) -m venv .tools && \
-	    .tools/bin/pip install --quiet --disable-pip-version-check poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION); }
+	    .tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && \
+	    $(UV) --python .tools/bin/python poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION); }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@.tools/bin/poetry export --quiet --only main,gateway,model,dev --output .venv/requirements.txt
-	@echo 'Installing the locked packages (about a minute the first time)'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/requirements.txt
+	@$(UV) --python $(BIN)/python --no-deps --require-hashes --requirements .venv/requirements.txt
 	@touch $@
 
 run: setup ## Start both services, wait until they are ready, show their logs; Ctrl-C stops them
