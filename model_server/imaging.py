@@ -23,7 +23,7 @@ _PILLOW_NAMES = {
     "bmp": ("BMP",),
     "gif": ("GIF",),
     "pnm": ("PPM",),
-    "heic": ("HEIF",),
+    "heic": ("HEIF", "AVIF"),  # files of the general brand mif1 may hold either
     "avif": ("AVIF",),
 }
 _CREDIBLE_DPI = range(70, 2401)  # what Tesseract accepts

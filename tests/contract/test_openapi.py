@@ -40,12 +40,12 @@ def test_answers_are_as_described(operations: dict[str, Any], name: str) -> None
     """Whatever the description allows, and some that it does not."""
     operation = operations[name]
 
-    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=st.one_of(operation.as_strategy(), operation.as_strategy(GenerationMode.NEGATIVE)))
     def explore(case: Any) -> None:
         response = case.call()
-        if response.status_code == 504:  # a budget of 5e-324 seconds is a valid one, and soon used up
-            assert response.json()["code"] == "deadline_exceeded"
+        if response.status_code in (408, 504):  # a budget of 5e-324 seconds is a valid one, and soon used up
+            assert response.json()["code"] in ("upload_too_slow", "deadline_exceeded")
             return
         case.validate_response(response, excluded_checks=[positive_data_acceptance])  # any bytes are no picture
 

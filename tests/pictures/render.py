@@ -45,7 +45,7 @@ def label(seed: int) -> Picture:
 
 
 def page(seed: int) -> Picture:
-    """A page of 640 x 480 pixels with nine lines: about 130 ms of work for Tesseract."""
+    """A page of 640 x 480 pixels with nine lines: about 150 ms of work for Tesseract."""
     rng = Random(f"page {seed}")
     rows = wrap(text.paragraph(rng, 14), SANS, 23, 572)[:9]
     lines = [Line(row, 32, 36 + 45 * i, SANS, 23) for i, row in enumerate(rows)]
