@@ -14,7 +14,7 @@ ServiceError
 ├── FileTooLarge           413
 ├── UnsupportedMediaType   415  the body is not multipart/form-data
 ├── EmptyFile              422
-├── TooManyRequests        429  as many uploads as fit are being served
+├── Overloaded             429  as many uploads as fit are being served
 ├── NotReady               503  the gateway is going, or has no model server
 ├── ModelServerUnreachable 503  no connection
 ├── ModelServerFailed      502  it broke off, or answered what can't be understood: the outcome is unknown
@@ -112,7 +112,7 @@ class EmptyFile(ServiceError):
     text = "The file is empty."
 
 
-class TooManyRequests(ServiceError):
+class Overloaded(ServiceError):
     status = 429
     code = "overloaded"
     text = "Too many uploads at once. Try again later."

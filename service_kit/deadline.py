@@ -11,11 +11,12 @@ TIMEOUT_HEADER = "x-request-timeout"
 
 
 class Deadline:
-    """A moment on the monotonic clock, which the event loop's own clock shares."""
+    """A moment on the monotonic clock, which the event loop's own clock shares; `seconds` is the whole budget."""
 
-    __slots__ = ("at",)
+    __slots__ = ("at", "seconds")
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.at = time.monotonic() + seconds
 
     def left(self) -> float:

@@ -92,7 +92,7 @@ def make_router(settings: Settings, room: Room, model_server: ModelServer) -> AP
     async def ocr(request: Request, query: Annotated[OcrQuery, Query()]) -> Response:
         context = current()
         wanted = negotiate(query.format, request.headers.get("accept"))
-        with room.enter(int(request.headers.get("content-length", 0))) as hold:
+        with room.enter(int(request.headers.get("content-length", 0)), context.deadline.seconds) as hold:
             picture = await read_picture(request, settings.max_upload_bytes, hold)
             prediction = await model_server.read(picture, query.model_parameters, context)
         answer = _answer(context.id, settings.model_name, prediction)
