@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
@@ -24,8 +23,6 @@ from service_kit.server import Drain, serve
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from api_gateway.settings import Settings
 
 
@@ -48,19 +45,11 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
     model_server = ModelServer(settings, metrics)
     room = Room(settings.max_in_flight, settings.max_held_mib * MIB)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            await model_server.close()
-
     app = FastAPI(
         title="OCR gateway",
         summary="Send a picture, get its text.",
         version="0.1.0",
         redoc_url=None,
-        lifespan=lifespan,
         middleware=[  # outermost first
             Middleware(
                 RequestScope,

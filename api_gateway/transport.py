@@ -86,7 +86,9 @@ class _Exchange(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError(str(error), request=self._request))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._fail(httpx.ReadError(str(error or "the connection was closed before the answer"), request=self._request))
+        self._fail(
+            httpx.ReadError(str(error or "the connection was closed before the answer"), request=self._request)
+        )
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))

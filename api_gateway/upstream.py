@@ -32,7 +32,7 @@ _RETRIES_PER_SUCCESS = 0.1
 
 
 class ModelServer:
-    """A client for the life of the application.
+    """Speaks over httpx's transport interface without its client, which adds cookies, redirects and 0.6 ms.
 
     It keeps no connection: behind one address stand many pods, and a kept connection would bind this gateway to
     one of them (measured elsewhere: a hundred times more load on one pod than on another).
@@ -46,15 +46,7 @@ class ModelServer:
         self._predict_url = httpx.URL(f"{base}/v1/models/{settings.model_name}:predict")
         self._ready_url = httpx.URL(f"{base}/v1/models/{settings.model_name}")
         self._engine_url = httpx.URL(f"{base}/engine")
-        self._client = httpx.AsyncClient(
-            transport=FreshConnections(),
-            headers={"connection": "close"},
-            timeout=_PROBE_SECONDS,
-            follow_redirects=False,
-        )
-
-    async def close(self) -> None:
-        await self._client.aclose()
+        self._transport = FreshConnections()
 
     async def read(self, picture: bytes, parameters: Mapping[str, Any], request: RequestContext) -> dict[str, Any]:
         """The prediction for one picture.
@@ -80,7 +72,7 @@ class ModelServer:
 
     async def is_ready(self) -> bool:
         try:
-            return (await self._client.get(self._ready_url)).status_code == httpx.codes.OK
+            return (await self._get(self._ready_url)).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 
@@ -91,13 +83,20 @@ class ModelServer:
             ModelServerUnreachable, NotReady.
         """
         try:
-            answer = await self._client.get(self._engine_url)
-            found: dict[str, Any] = orjson.loads(answer.raise_for_status().content)
-        except httpx.HTTPStatusError:
-            raise NotReady(retry_after=1) from None
+            answer = await self._get(self._engine_url)
+            if answer.status_code != httpx.codes.OK:
+                raise NotReady(retry_after=1)
+            found: dict[str, Any] = orjson.loads(answer.content)
         except (httpx.HTTPError, orjson.JSONDecodeError):
             raise ModelServerUnreachable(retry_after=1) from None
         return found
+
+    async def _get(self, url: httpx.URL) -> httpx.Response:
+        return await self._transport.handle_async_request(
+            httpx.Request(
+                "GET", url, headers={"connection": "close"}, extensions=_limits(_PROBE_SECONDS, _PROBE_SECONDS)
+            )
+        )
 
     async def _call_twice_at_most(self, body: bytes, request: RequestContext) -> dict[str, Any]:
         """A call that was refused or not connected is tried once more, on a new connection: maybe another pod."""
@@ -115,15 +114,19 @@ class ModelServer:
     async def _call(self, body: bytes, request: RequestContext) -> dict[str, Any]:
         left = request.deadline.left()
         try:
-            answer = await self._client.post(
-                self._predict_url,
-                content=body,
-                headers={
-                    "content-type": "application/json",
-                    REQUEST_ID_HEADER: request.id,
-                    TIMEOUT_HEADER: f"{max(left - _MARGIN, left / 2, 0.001):.3f}",
-                },
-                timeout=httpx.Timeout(left, connect=min(left, self._settings.connect_timeout_seconds)),
+            answer = await self._transport.handle_async_request(
+                httpx.Request(
+                    "POST",
+                    self._predict_url,
+                    content=body,
+                    headers={
+                        "connection": "close",
+                        "content-type": "application/json",
+                        REQUEST_ID_HEADER: request.id,
+                        TIMEOUT_HEADER: f"{max(left - _MARGIN, left / 2, 0.001):.3f}",
+                    },
+                    extensions=_limits(min(left, self._settings.connect_timeout_seconds), left),
+                )
             )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ModelServerUnreachable(retry_after=1) from error
@@ -133,6 +136,10 @@ class ModelServer:
             log.error("model server failed", extra={"cause": repr(error)})  # noqa: TRY400
             raise ModelServerFailed from error
         return _understand(answer)
+
+
+def _limits(connect_seconds: float, read_seconds: float) -> dict[str, Any]:
+    return {"timeout": {"connect": connect_seconds, "read": read_seconds}}
 
 
 def _is_refusal(error: ServiceError) -> bool:

@@ -8,7 +8,6 @@ V2: a BYTES tensor `image` of shape [N] holding base64; `parameters` of the requ
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -140,9 +139,7 @@ def _parse(body: bytes, headers: Mapping[str, str]) -> Any:
 
 def _unbase64(encoded: Any, where: str) -> bytes:
     try:
-        if isinstance(encoded, bytes):
-            encoded = encoded.decode("ascii")
-        return base64.b64decode(encoded, validate=True)
+        return binascii.a2b_base64(encoded, strict_mode=True)
     except (binascii.Error, TypeError, ValueError):
         raise BadRequest(f"{where} is not base64.") from None
 

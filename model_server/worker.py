@@ -16,8 +16,9 @@ from model_server.page import GreyImage, Parameters, prediction
 from service_kit.child_main import complaints, run
 from service_kit.errors import ServiceError
 
-# Tesseract and Leptonica go on after a failed allocation and return less text: only stderr tells.
-_LOST_TEXT = re.compile(r"alloc fail|Error in pix|bad_alloc|out of memory", re.IGNORECASE)
+# Tesseract and Leptonica go on after a failed allocation and return less text: only stderr tells. Not every
+# complaint is one: of narrow pictures and thin lines they say "Error in pixScanForForeground: invalid box".
+_LOST_TEXT = re.compile(r"alloc fail|\bnot made\b|bad_alloc|out of memory", re.IGNORECASE)
 _SMALLEST = 3  # pixels; below, Tesseract's own steps fail, and no letter fits in
 
 Frame = tuple[dict[str, Any], bytes]

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
@@ -35,8 +36,7 @@ def run(make_handler: Callable[[Header], Handler]) -> None:
     """Serve frames until the parent closes its end."""
     _die_with_the_parent()
     faulthandler.enable()  # a crash leaves a trace in the last words
-    with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
+    _step_back()
     with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rwb") as stream:
         config, _ = _read(stream)
         handler = make_handler(config)
@@ -48,6 +48,13 @@ def run(make_handler: Callable[[Header], Handler]) -> None:
                 return
             forget_complaints()
             _write(stream, *handler.answer(header, payload))
+
+
+def _step_back() -> None:
+    """Let the parent go first, in a container and where the kernel groups processes by session."""
+    os.nice(_NICENESS)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICENESS))
 
 
 def forget_complaints() -> None:

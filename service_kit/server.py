@@ -30,6 +30,7 @@ log = logging.getLogger("server")
 
 KEEP_ALIVE_SECONDS = 75  # longer than the 60 s that proxies keep an idle connection, so that they close first
 LINGER_SECONDS = 5.0  # for a client that still sends after it was refused; an abrupt close could lose the answer
+FIRST_REQUEST_SECONDS = 1.0  # for the request of a client that connected just before the door closed
 BACKLOG = 2048
 
 
@@ -167,6 +168,12 @@ def _protocol(header_timeout_seconds: float) -> type[asyncio.Protocol]:  # noqa:
         def connection_lost(self, exc: Exception | None) -> None:
             self._disarm()
             super().connection_lost(exc)
+
+        def shutdown(self) -> None:
+            if self.cycle is None and not self.transport.is_closing():
+                self._arm(FIRST_REQUEST_SECONDS)  # closed now, a request that is on its way would be reset
+            else:
+                super().shutdown()
 
         def on_message_begin(self) -> None:
             super().on_message_begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import httpx
@@ -22,8 +23,14 @@ def samples(client: httpx.Client) -> dict[str, float]:
 
 
 def lines(log: Path, request_id: str) -> list[dict[str, object]]:
-    parsed = [json.loads(line) for line in log.read_text().splitlines()]
-    return [line for line in parsed if line.get("request_id") == request_id]
+    """The lines of a request, once there is one: a line is written when its answer is already on the way."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        whole = log.read_text().rpartition("\n")[0]
+        parsed = [json.loads(line) for line in whole.splitlines()]
+        if found := [line for line in parsed if line.get("request_id") == request_id]:
+            return found
+    return []
 
 
 def test_health(gateway: httpx.Client) -> None:
