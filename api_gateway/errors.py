@@ -24,6 +24,7 @@ ServiceError
 
 from __future__ import annotations
 
+from api_gateway.formats import FORMATS
 from service_kit.errors import ServiceError
 
 
@@ -91,7 +92,7 @@ class MethodNotAllowed(ServiceError):
 class NotAcceptable(ServiceError):
     status = 406
     code = "not_acceptable"
-    text = "Answers come as application/json or text/plain."
+    text = f"Answers come as {', '.join(known.media_type for known in FORMATS.values())}."
 
 
 class FileTooLarge(ServiceError):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from api_gateway.errors import NotAcceptable
+from api_gateway.formats import FORMATS, Name
 
-if TYPE_CHECKING:
-    from api_gateway.schemas import Format
-
-_OFFERED: dict[str, Format] = {"application/json": "json", "text/plain": "text"}
+_OFFERED = {known.media_type: name for name, known in FORMATS.items()}
 
 
-def negotiate(asked: Format | None, accept: str | None) -> Format:
+def negotiate(asked: Name | None, accept: str | None) -> Name:
     """The query parameter decides, else the Accept header (RFC 9110, 12.5.1), else JSON.
 
     Raises:
@@ -23,7 +19,7 @@ def negotiate(asked: Format | None, accept: str | None) -> Format:
     if not accept:
         return "json"
     qualities = {name: _quality(name, accept) for name in _OFFERED}
-    best = max(qualities, key=lambda name: qualities[name])  # the first of equals: JSON
+    best = max(qualities, key=lambda name: qualities[name])  # the first of equals
     if not qualities[best]:
         raise NotAcceptable
     return _OFFERED[best]

@@ -6,13 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from api_gateway import formats
+
 PSM_TEXT = (
     "How Tesseract looks for text (its page segmentation mode): 1 automatic, finding out which way is up; "
     "3 automatic; 4 one column; 5 one upright block; 6 one block; 7 one line; 8 one word; 9 one word in a circle; "
     "10 one character; 11 sparse text; 12 sparse text, finding out which way is up; 13 one raw line."
 )
 Psm = Literal["1", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13"]
-Format = Literal["json", "text"]
+FORMAT_TEXT = (
+    "; ".join(f"`{name}` ({known.media_type}): {known.description}" for name, known in formats.FORMATS.items())
+    + ". Without it the Accept header decides, and JSON where that is open."
+)
 _MOST_LANGUAGES = 4
 
 
@@ -32,8 +37,8 @@ class OcrQuery(BaseModel):
     ] = "eng"
     psm: Annotated[Psm, Field(description=PSM_TEXT)] = "3"
     format: Annotated[
-        Format | None,
-        Field(description="`json` or `text`; without it the Accept header decides, and JSON where that is open."),
+        formats.Name | None,
+        Field(description=FORMAT_TEXT),
     ] = None
 
     @field_validator("languages")

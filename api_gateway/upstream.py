@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,13 @@ class ModelServer:
         return _understand(answer)
 
 
+# What an answer is made of; one without it is not understood.
+_NEEDED = (
+    *("text", "confidence", "words", "width", "height"),
+    *("page_count", "engine", "duration_seconds"),
+)
+
+
 def _limits(connect_seconds: float, read_seconds: float) -> dict[str, Any]:
     return {"timeout": {"connect": connect_seconds, "read": read_seconds}}
 
@@ -152,7 +160,8 @@ def _understand(answer: httpx.Response) -> dict[str, Any]:
         content = orjson.loads(answer.content)
         if answer.status_code == httpx.codes.OK:
             (prediction,) = content["predictions"]
-            return {**prediction}
+            page: dict[str, Any] = {**prediction}
+            return page | {key: page[key] for key in _NEEDED}
         code, text = content["code"], content["error"]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         log.error("answer not understood", extra={"status": answer.status_code})  # noqa: TRY400
@@ -165,9 +174,10 @@ def _understand(answer: httpx.Response) -> dict[str, Any]:
 
 def _retry_after(answer: httpx.Response) -> float | None:
     try:
-        return float(answer.headers["retry-after"])
+        seconds = float(answer.headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return seconds if math.isfinite(seconds) else None
 
 
 class _RetryBudget:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 
+from api_gateway.formats import FORMATS
 from api_gateway.metrics import OCR_PATH
 from api_gateway.negotiation import negotiate
 from api_gateway.problem import responses
@@ -54,6 +54,20 @@ _HEADERS = [
         "description": "Time budget in seconds, if less than the service's own will do.",
     },
 ]
+_ANSWER = {
+    "description": "The text, in the format that was asked for.",
+    "headers": {
+        "Content-Disposition": {
+            "description": "A name to save it under, such as `ocr.hocr`.",
+            "schema": {"type": "string", "examples": [known.content_disposition for known in FORMATS.values()]},
+        }
+    },
+    "content": {
+        known.media_type: {"schema": {"type": "string", "description": known.description}}
+        for known in FORMATS.values()
+    }
+    | {FORMATS["json"].media_type: {"schema": OcrAnswer.model_json_schema()}},
+}
 _ERRORS = {
     400: "bad_request, bad_parameter, bad_multipart, no_file, unknown_language, bad_psm, bad_timeout",
     401: "unauthorized",
@@ -78,20 +92,14 @@ def make_router(settings: Settings, room: Room, model_server: ModelServer) -> AP
         summary="Read the text on a picture",
         response_class=Response,
         responses={
-            200: {
-                "description": "The text.",
-                "content": {
-                    "application/json": {"schema": OcrAnswer.model_json_schema()},
-                    "text/plain": {"schema": {"type": "string"}, "example": "HELLO 2026\n"},
-                },
-            },
+            200: _ANSWER,
             **responses(_ERRORS),
         },
         openapi_extra={"requestBody": _BODY, "parameters": _HEADERS},
     )
     async def ocr(request: Request, query: Annotated[OcrQuery, Query()]) -> Response:
         context = current()
-        wanted = negotiate(query.format, request.headers.get("accept"))
+        wanted = FORMATS[negotiate(query.format, request.headers.get("accept"))]
         with room.enter(int(request.headers.get("content-length", 0)), context.deadline.seconds) as hold:
             picture = await read_picture(request, settings.max_upload_bytes, hold)
             prediction = await model_server.read(picture, query.model_parameters, context)
@@ -101,9 +109,8 @@ def make_router(settings: Settings, room: Room, model_server: ModelServer) -> AP
             words=len(prediction["words"]),
             recognition_seconds=round(prediction["duration_seconds"], 4),
         )
-        if wanted == "text":
-            return Response(answer["text"], media_type="text/plain")
-        return Response(orjson.dumps(answer), media_type="application/json")
+        headers = {"content-disposition": wanted.content_disposition}
+        return Response(wanted.render(answer), media_type=wanted.media_type, headers=headers)
 
     return router
 

@@ -89,7 +89,8 @@ def test_every_series_is_there_from_the_start(launch: Launch) -> None:
         assert found["kserve_inference_request_duration_seconds_bucket,le=60.0"] == 0
         assert found["ocr_worker_restarts_total,reason=crashed"] == 0
         assert found["ocr_requests_total,outcome=overloaded"] == 0
-        assert found["ocr_workers_alive"] == found["ocr_workers_configured"] > 0
+        assert found["ocr_workers_configured"] > 0
+        assert found["ocr_workers_alive"] > 0  # ready with the first; the others follow
         assert samples_at(client, pair.gateway.url)["gateway_requests_total,outcome=ok,status=200"] == 0
 
 

@@ -22,6 +22,11 @@ from api_gateway.negotiation import negotiate
         ("text/html, */*;q=0.1", "json"),
         ("application/json;q=0, */*", "text"),
         ("text/plain;q=0.2, application/*;q=0.3", "json"),
+        ("text/vnd.hocr+html", "hocr"),
+        ("application/alto+xml, application/json;q=0.9", "alto"),
+        ("text/tab-separated-values; charset=utf-8", "tsv"),
+        ("text/*, text/plain;q=0", "hocr"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "json"),  # a browser
     ],
 )
 def test_accept(accept: str | None, expected: str) -> None:

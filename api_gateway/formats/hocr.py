@@ -1,0 +1,59 @@
+"""hOCR 1.2 (http://kba.github.io/hocr-spec/1.2/) as XHTML, with the elements and ids that Tesseract uses.
+
+The property `image` is left out: the picture's name is the client's business.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from api_gateway.formats.layout import Answer, Box, blocks, printable
+from api_gateway.formats.markup import document
+
+_CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
+
+
+def render(answer: Answer) -> bytes:
+    html = ET.Element("html", {"xmlns": "http://www.w3.org/1999/xhtml"})
+    head = ET.SubElement(html, "head")
+    ET.SubElement(head, "title").text = "Recognised text"
+    ET.SubElement(head, "meta", {"charset": "utf-8"})
+    for name, content in {
+        "ocr-system": f"tesseract {answer['model']['tesseract']}",
+        "ocr-capabilities": _CAPABILITIES,
+        "ocr-number-of-pages": str(len(answer["pages"])),
+    }.items():
+        ET.SubElement(head, "meta", {"name": name, "content": content})
+    body = ET.SubElement(html, "body")
+    for page in answer["pages"]:
+        _page(body, page)
+    return document(html, "<!DOCTYPE html>\n")
+
+
+def _page(body: ET.Element, page: dict[str, Any]) -> None:
+    number = page["page"]
+    box = _bbox((0, 0, page["width"], page["height"]))
+    division = _element(body, "div", "ocr_page", f"page_{number}", f"{box}; ppageno {number - 1}")
+    division.text = "\n"  # an empty page is not written as <div/>, which browsers take for an opening tag
+    paragraphs, lines, words = count(1), count(1), count(1)
+    for at, block in enumerate(blocks(page["words"]), 1):
+        area = _element(division, "div", "ocr_carea", f"block_{number}_{at}", _bbox(block.bbox))
+        for paragraph in block.paragraphs:
+            par = _element(area, "p", "ocr_par", f"par_{number}_{next(paragraphs)}", _bbox(paragraph.bbox))
+            for line in paragraph.lines:
+                span = _element(par, "span", "ocr_line", f"line_{number}_{next(lines)}", _bbox(line.bbox))
+                for word in line.words:
+                    # A whole number: fractions are allowed, and not all readers understand them.
+                    title = f"{_bbox(word['bbox'])}; x_wconf {round(word['confidence'])}"
+                    leaf = _element(span, "span", "ocrx_word", f"word_{number}_{next(words)}", title)
+                    leaf.text = printable(word["text"])
+
+
+def _element(parent: ET.Element, tag: str, kind: str, identity: str, title: str) -> ET.Element:
+    return ET.SubElement(parent, tag, {"class": kind, "id": identity, "title": title})
+
+
+def _bbox(box: Box) -> str:
+    return "bbox {} {} {} {}".format(*box)
