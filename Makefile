@@ -3,11 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 POETRY_VERSION := 2.5.1
 UV_VERSION := 0.13.9
 EXPORT_VERSION := 1.10.1
+AUDIT_VERSION := 2.10.1
+SBOM_VERSION := 7.5.0
 BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick lint format docs clean
+.PHONY: help setup run test test-quick lint format docs images audit sbom clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -19,7 +21,7 @@ setup: .venv/.installed ## Install everything from the lock into .venv
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	    || { echo 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
 	@echo 'Installing the locked packages into .venv'
-	@test -x .tools/bin/poetry || { $(PYTHON) -m venv .tools && \
+	@test -x .tools/bin/uv -a -x .tools/bin/poetry || { $(PYTHON) -m venv .tools && \
 	    .tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && \
 	    $(UV) --python .tools/bin/python poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION); }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -47,6 +49,28 @@ docs: setup ## Write the generated parts of the README
 format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix-only --quiet .
+
+images: ## Build both images and test them together (needs a Docker engine)
+	@bash docker_build_test.sh
+
+audit: .tools/checks/.installed ## Look the locked packages up among known vulnerabilities (asks PyPI)
+	@.tools/bin/poetry export --quiet --only main,gateway,model --output .tools/checks/all.txt
+	@.tools/checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement .tools/checks/all.txt \
+	    || { echo 'make audit: see above; a package that "could not be audited" was not checked: this machine can not ask PyPI'; exit 1; }
+
+sbom: .tools/checks/.installed ## Write what each image installs: dist/*.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@sed '/^\[tool\.poetry\]/,/^$$/d' pyproject.toml > .tools/checks/pyproject.toml
+	@for pair in gateway:api-gateway model:model-server; do \
+	    .tools/bin/poetry export --quiet --only main,$${pair%%:*} --output .tools/checks/one.txt && \
+	    .tools/checks/bin/python -W ignore -m cyclonedx_py requirements --output-reproducible --pyproject .tools/checks/pyproject.toml \
+	        --output-file dist/$${pair#*:}.cdx.json .tools/checks/one.txt && echo "dist/$${pair#*:}.cdx.json" || exit 1; \
+	done
+
+.tools/checks/.installed: .venv/.installed
+	@test -x .tools/checks/bin/python || $(PYTHON) -m venv .tools/checks
+	@$(UV) --python .tools/checks/bin/python pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION)
+	@touch $@
 
 clean: ## Remove what setup made
 	rm -rf .venv .tools

@@ -1,0 +1,199 @@
+"""What can be said of the Dockerfiles without an engine. docker_build_test.sh builds and runs them."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api_gateway.settings import Settings as GatewaySettings
+from model_server.settings import Settings as ModelSettings
+from service_kit.settings import ServiceSettings
+from tests.images import dockerfile
+from tests.images.dockerfile import ROOT, Stage
+
+SERVICES: dict[str, tuple[str, str, type[ServiceSettings]]] = {
+    "Dockerfile.gateway": ("api_gateway", "gateway", GatewaySettings),
+    "Dockerfile.model": ("model_server", "model", ModelSettings),
+}
+EACH = pytest.mark.parametrize("name", SERVICES)
+
+
+@EACH
+def test_the_base_is_an_argument_everywhere(name: str) -> None:
+    assert {stage.base for stage in dockerfile.read(name)} == {"${BASE_IMAGE}"}
+    assert "\nARG BASE_IMAGE=python:3.11-slim\n" in (ROOT / name).read_text()
+
+
+@EACH
+def test_the_last_stage_runs_the_service_as_a_numeric_user(name: str) -> None:
+    module, _, settings = SERVICES[name]
+    last = dockerfile.read(name)[-1]
+    assert last.entry_point == ["python", "-m", module]
+    assert last.one("USER") == "10001:10001"
+    assert last.one("STOPSIGNAL") == "SIGTERM"
+    assert last.one("EXPOSE") == str(settings.model_fields["port"].default)
+
+
+@EACH
+def test_code_comes_last_and_installs_nothing(name: str) -> None:
+    module, _, _ = SERVICES[name]
+    *before, last = dockerfile.read(name)
+    code = [f"COPY {package} ./{package}" for package in ("service_kit", module)]
+    for stage in before:
+        assert not [line for line in stage.all("COPY") if "service_kit" in line or module in line]
+    after = last.instructions[last.at(code[0]) :]
+    assert [" ".join(pair) for pair in after[:2]] == code
+    assert [pair[1] for pair in after if pair[0] == "RUN"] == ["chmod -R a+rX . && python -m compileall -q ."]
+
+
+@EACH
+def test_the_last_stage_gets_packages_and_neither_pip_nor_poetry(name: str) -> None:
+    last = dockerfile.read(name)[-1]
+    assert "--from=packages /install /usr/local" in last.all("COPY")
+    assert not [line for line in last.all("COPY") if "--from=lock" in line]
+    (pip,) = [line for line in last.all("RUN") if "pip" in line]
+    assert pip.startswith("python -B -m pip uninstall")
+
+
+@EACH
+def test_packages_come_from_the_lock_with_hashes(name: str) -> None:
+    _, group, _ = SERVICES[name]
+    lock, packages = dockerfile.read(name)[:2]
+    assert lock.all("COPY") == ["pyproject.toml poetry.lock ./"]
+    assert [line for line in lock.all("RUN") if f"poetry export --quiet --only main,{group} " in line]
+    (install,) = [line for line in packages.all("RUN") if line.startswith("pip install")]
+    for option in ("--no-deps", "--require-hashes", "--no-compile", "--prefix=/install"):
+        assert option in install.split()
+
+
+@EACH
+def test_poetry_has_the_version_that_make_uses(name: str) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    versions = dict(re.findall(r"^(POETRY|EXPORT)_VERSION := (\S+)$", makefile, re.MULTILINE))
+    (install,) = [line for line in dockerfile.read(name)[0].all("RUN") if line.startswith("pip install")]
+    assert install.endswith(f" poetry=={versions['POETRY']} poetry-plugin-export=={versions['EXPORT']}")
+
+
+@EACH
+def test_a_builder_without_buildkit_understands_it(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert not re.search(r"RUN --mount|COPY --(link|chmod|parents)|<<|# *syntax=", text)
+
+
+@EACH
+def test_apt_leaves_no_lists(name: str) -> None:
+    for stage in dockerfile.read(name):
+        for line in stage.all("RUN"):
+            if "apt-get install" in line:
+                assert "--no-install-recommends" in line
+                assert line.endswith("rm -rf /var/lib/apt/lists/*")
+    assert not [line for line in dockerfile.read(name)[-1].all("RUN") if "apt" in line]
+
+
+@EACH
+def test_the_labels_are_there(name: str) -> None:
+    last = dockerfile.read(name)[-1]
+    for label in ("title", "description", "licenses", "source", "revision", "version"):
+        assert f"org.opencontainers.image.{label}=" in last.one("LABEL")
+    licence = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+    assert f'licenses="{licence}"' in last.one("LABEL")
+
+
+def test_what_is_left_out_is_in_the_lock() -> None:
+    """A name that is no longer there would be left out in vain."""
+    lock = dockerfile.read("Dockerfile.model")[0]
+    (unused,) = [line for line in lock.all("ARG") if line.startswith("UNUSED=")]
+    locked = {package["name"].lower() for package in tomllib.loads((ROOT / "poetry.lock").read_text())["package"]}
+    assert set(unused.removeprefix("UNUSED=").strip('"').split()) <= locked
+
+
+class Readiness(http.server.BaseHTTPRequestHandler):
+    status = 200
+    paths: list[str]
+
+    def do_GET(self) -> None:
+        self.paths.append(self.path)
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_line: object) -> None:
+        pass
+
+
+@pytest.fixture
+def readiness() -> Iterator[tuple[int, type[Readiness]]]:
+    handler = type("Handler", (Readiness,), {"paths": []})
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port, handler
+        server.shutdown()
+
+
+def check_health(stage: Stage, **env: str) -> int:
+    program, *arguments = stage.health_check
+    assert program == "python"
+    return subprocess.run(
+        [sys.executable, *arguments], env={**os.environ, **env}, timeout=10, capture_output=True, check=False
+    ).returncode
+
+
+@EACH
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
+def test_the_health_check_asks_for_readiness(
+    name: str, status: int, healthy: bool, readiness: tuple[int, type[Readiness]]
+) -> None:
+    module, _, settings = SERVICES[name]
+    port, handler = readiness
+    handler.status = status
+    prefix = settings.model_config["env_prefix"]
+    env = {f"{prefix}PORT": str(port), f"{prefix}MODEL_NAME": "some-model"}
+    assert (check_health(dockerfile.read(name)[-1], **env) == 0) is healthy
+    assert handler.paths == [{"model_server": "/v1/models/some-model", "api_gateway": "/health/ready"}[module]]
+
+
+@EACH
+def test_the_health_check_knows_the_defaults(name: str) -> None:
+    _, _, settings = SERVICES[name]
+    code = dockerfile.read(name)[-1].health_check[-1]
+    prefix = settings.model_config["env_prefix"]
+    defaults = dict(re.findall(rf"environ\.get\('{prefix}(\w+)', '?([^)']+)'?\)", code))
+    assert defaults
+    for key, default in defaults.items():
+        assert default == str(settings.model_fields[key.lower()].default)
+
+
+@EACH
+def test_the_health_check_fails_where_nothing_listens(name: str) -> None:
+    prefix = SERVICES[name][2].model_config["env_prefix"]
+    assert check_health(dockerfile.read(name)[-1], **{f"{prefix}PORT": "9"}) != 0
+
+
+def test_the_context_is_small_and_holds_what_is_copied() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    copied = {
+        source
+        for name in SERVICES
+        for stage in dockerfile.read(name)
+        for line in stage.all("COPY")
+        if not line.startswith("--from")
+        for source in line.split()[:-1]
+    }
+    assert copied == allowed
+    files = [file for name in allowed for file in _files(ROOT / name) if file.suffix != ".pyc"]
+    assert sum(file.stat().st_size for file in files) < 2_000_000
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
