@@ -1,0 +1,400 @@
+"""What the rendered objects say."""
+
+from __future__ import annotations
+
+import base64
+import math
+
+import pytest
+
+from api_gateway.settings import Settings as GatewaySettings
+from model_server.settings import Settings as ModelSettings
+from tests.charts import tools
+from tests.charts.tools import CASES, CHARTS, container, env, of_kind, one, option, pod, render
+
+SETTINGS: dict[str, type[ModelSettings | GatewaySettings]] = {
+    "model-server": ModelSettings,
+    "api-gateway": GatewaySettings,
+}
+PREFIX = {"model-server": "MODEL_SERVER_", "api-gateway": "API_GATEWAY_"}
+SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+STANDARD = SELECTOR | {
+    "app.kubernetes.io/version",
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/part-of",
+    "app.kubernetes.io/managed-by",
+    "helm.sh/chart",
+}
+
+
+@pytest.mark.parametrize(("chart", "name"), CASES)
+def test_labels_are_the_standard_ones_and_selectors_only_name_and_instance(chart: str, name: str) -> None:
+    rendered = option(chart, name)
+    for manifest in rendered:
+        if not tools.is_test(manifest):
+            assert set(manifest["metadata"]["labels"]) >= STANDARD, manifest["kind"]
+    selector = one(rendered, "Deployment")["spec"]["selector"]["matchLabels"]
+    assert set(selector) == SELECTOR
+    assert one(rendered, "Service")["spec"]["selector"] == selector
+    assert selector.items() <= pod(rendered)["metadata"]["labels"].items()
+    for kind in ("PodDisruptionBudget", "ServiceMonitor"):
+        for manifest in of_kind(rendered, kind):
+            assert manifest["spec"]["selector"]["matchLabels"] == selector
+    for test in of_kind(rendered, "Pod"):
+        assert not selector.items() <= test["metadata"]["labels"].items(), "the test would be served traffic"
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_pod_labels_do_not_change_with_the_version(chart: str) -> None:
+    labels = pod(option(chart, "default"))["metadata"]["labels"]
+    assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(labels)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize(
+    ("release", "values", "name"),
+    [
+        ("{}", {}, "{}"),
+        ("{}-blue", {}, "{}-blue"),
+        ("prod", {}, "prod-{}"),
+        ("prod", {"fullnameOverride": "{}"}, "{}"),
+    ],
+)
+def test_names(chart: str, release: str, values: tools.Values, name: str) -> None:
+    values = {key: value.format(chart) for key, value in values.items()}
+    rendered = render(chart, values, release=release.format(chart))
+    assert one(rendered, "Deployment")["metadata"]["name"] == name.format(chart)
+
+
+@pytest.mark.parametrize(("chart", "name"), CASES)
+def test_scrape_annotations_stand_on_the_pods_alone_or_a_service_monitor_does(chart: str, name: str) -> None:
+    rendered = option(chart, name)
+    for manifest in rendered:
+        annotations = manifest["metadata"].get("annotations", {})
+        assert not [key for key in annotations if key.startswith("prometheus.io/")], manifest["kind"]
+    annotations = pod(rendered)["metadata"]["annotations"]
+    scraped = {key: value for key, value in annotations.items() if key.startswith("prometheus.io/")}
+    expected = {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(container(rendered)["ports"][0]["containerPort"]),
+        "prometheus.io/path": "/metrics",
+    }
+    assert scraped == ({} if name in {"service monitor", "no metrics"} else expected)
+    assert bool(of_kind(rendered, "ServiceMonitor")) == (name == "service monitor")
+
+
+@pytest.mark.parametrize(("chart", "name"), CASES)
+def test_the_service_knows_every_setting_and_takes_its_value(
+    chart: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = option(chart, name)
+    settings = SETTINGS[chart]
+    prefix = PREFIX[chart]
+    known = {f"{prefix}{field.upper()}" for field in settings.model_fields}
+    given = {key: value for key, value in env(rendered).items() if key.startswith(prefix)}
+    assert set(given) <= known
+    for key in ("API_GATEWAY_API_KEYS_FILE", "MODEL_SERVER_WORKERS"):
+        given.pop(key, None)
+    for key, value in given.items():
+        monkeypatch.setenv(key, value)
+    loaded = settings()
+    assert loaded.port == container(rendered)["ports"][0]["containerPort"]
+    if name in {"default", "service's defaults"}:
+        own = settings.model_construct()
+        differing = {field for field in settings.model_fields if getattr(loaded, field) != getattr(own, field)}
+        assert differing <= {
+            "shutdown_delay_seconds",
+            "log_format",
+            "worker_kill_mib",
+            "worker_recycle_mib",
+            "model_server_url",
+        }, "where the chart has no reason of its own, the service's default stands"
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_service_links_are_off(chart: str) -> None:
+    """They would set MODEL_SERVER_PORT=tcp://…, which is a setting's name."""
+    rendered = option(chart, "default")
+    assert pod(rendered)["spec"]["enableServiceLinks"] is False
+    for test in of_kind(rendered, "Pod"):
+        assert test["spec"]["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize(("chart", "name"), CASES)
+def test_the_grace_period_is_the_sum_of_what_may_happen_in_it(chart: str, name: str) -> None:
+    rendered = option(chart, name)
+    settings = env(rendered)
+    budget = float(settings[f"{PREFIX[chart]}REQUEST_TIMEOUT_SECONDS"])
+    delay = float(settings[f"{PREFIX[chart]}SHUTDOWN_DELAY_SECONDS"])
+    grace = float(settings[f"{PREFIX[chart]}SHUTDOWN_GRACE_SECONDS"])
+    assert grace == math.ceil(budget) + 5
+    assert pod(rendered)["spec"]["terminationGracePeriodSeconds"] == delay + grace + 5
+
+
+def test_probes_of_the_model_server_follow_its_name() -> None:
+    found = container(render("model-server", {"config": {"modelName": "reader"}}))
+    assert found["readinessProbe"]["httpGet"]["path"] == "/v1/models/reader"
+    assert found["startupProbe"]["httpGet"]["path"] == "/v1/models/reader"
+    assert found["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
+
+
+def test_probes_of_the_gateway() -> None:
+    found = container(option("api-gateway", "default"))
+    assert found["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+    assert found["startupProbe"]["httpGet"]["path"] == "/health/live"
+    assert found["livenessProbe"]["httpGet"]["path"] == "/health/live"
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_a_rolling_update_never_has_fewer_pods(chart: str) -> None:
+    strategy = one(option(chart, "default"), "Deployment")["spec"]["strategy"]
+    assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_the_autoscaler_owns_the_replicas_or_the_chart_does(chart: str) -> None:
+    assert one(option(chart, "default"), "Deployment")["spec"]["replicas"] == 1
+    assert not of_kind(option(chart, "default"), "HorizontalPodAutoscaler")
+    scaled = option(chart, "autoscaling")
+    assert "replicas" not in one(scaled, "Deployment")["spec"]
+    target = one(scaled, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    assert target == {"apiVersion": "apps/v1", "kind": "Deployment", "name": chart}
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [("default", False), ("two replicas", True), ("autoscaling", False), ("autoscaling from two", True)],
+)
+def test_a_disruption_budget_needs_more_than_one_pod(chart: str, name: str, there: bool) -> None:
+    budgets = of_kind(option(chart, name), "PodDisruptionBudget")
+    assert bool(budgets) == there
+    for budget in budgets:
+        assert budget["spec"]["maxUnavailable"] == 1
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_the_image_follows_the_app_version_a_tag_or_a_digest(chart: str) -> None:
+    assert container(option(chart, "default"))["image"] == f"{chart}:0.1.0"
+    assert container(option(chart, "default"))["imagePullPolicy"] == "IfNotPresent"
+    assert container(render(chart, {"image": {"tag": "1.2.3"}}))["image"] == f"{chart}:1.2.3"
+    pinned = option(chart, "digest")
+    assert container(pinned)["image"] == f"registry.example/ocr@sha256:{'0' * 64}"
+    (test,) = of_kind(pinned, "Pod")
+    assert test["spec"]["containers"][0]["image"] == container(pinned)["image"]
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_a_changed_setting_rolls_out_and_nothing_else_does(chart: str) -> None:
+    def checksum(values: tools.Values) -> str:
+        return str(pod(render(chart, values))["metadata"]["annotations"]["checksum/config"])
+
+    assert checksum({}) == checksum({"replicaCount": 5, "service": {"annotations": {"a": "b"}}})
+    assert checksum({}) != checksum({"config": {"logLevel": "debug"}})
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_the_only_writable_place_is_tmp_in_memory(chart: str) -> None:
+    rendered = option(chart, "default")
+    assert container(rendered)["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container(rendered)["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+    (volume,) = pod(rendered)["spec"]["volumes"]
+    assert volume["emptyDir"]["medium"] == "Memory"
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_no_account_brings_its_token(chart: str) -> None:
+    rendered = option(chart, "default")
+    assert one(rendered, "ServiceAccount")["automountServiceAccountToken"] is False
+    assert pod(rendered)["spec"]["automountServiceAccountToken"] is False
+    assert pod(rendered)["spec"]["serviceAccountName"] == chart
+    other = option(chart, "other account")
+    assert not of_kind(other, "ServiceAccount")
+    assert pod(other)["spec"]["serviceAccountName"] == "other"
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_pods_spread_over_nodes_and_each_constraint_selects_its_own(chart: str) -> None:
+    for name, key in (("default", "kubernetes.io/hostname"), ("scheduling", "zone")):
+        rendered = option(chart, name)
+        (constraint,) = pod(rendered)["spec"]["topologySpreadConstraints"]
+        assert constraint["topologyKey"] == key
+        assert constraint["labelSelector"] == one(rendered, "Deployment")["spec"]["selector"]
+
+
+def test_workers_follow_the_cpu_limit() -> None:
+    (variable,) = container(option("model-server", "default"))["env"]
+    reference = variable["valueFrom"]["resourceFieldRef"]
+    assert (reference["resource"], reference["divisor"]) == ("limits.cpu", "1")
+    assert env(option("model-server", "three workers"))["MODEL_SERVER_WORKERS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("limits", "workers", "share"),
+    [
+        ({}, 0, 640),
+        ({"memory": "2Gi"}, 0, 1664),
+        ({"memory": "1500Mi", "cpu": "1500m"}, 0, 558),
+        ({"memory": "3G", "cpu": "4"}, 0, 619),
+        ({"memory": "2Gi"}, 2, 832),
+    ],
+)
+def test_memory_of_a_worker_follows_the_limits(limits: dict[str, str], workers: int, share: int) -> None:
+    settings = env(render("model-server", {"resources": {"limits": limits}, "config": {"workers": workers}}))
+    assert settings["MODEL_SERVER_WORKER_KILL_MIB"] == str(share)
+    assert settings["MODEL_SERVER_WORKER_RECYCLE_MIB"] == str(share // 2)
+
+
+def test_memory_for_uploads_follows_the_limit() -> None:
+    assert env(option("api-gateway", "default"))["API_GATEWAY_MAX_HELD_MIB"] == "256"
+    bigger = render("api-gateway", {"resources": {"limits": {"memory": "2Gi"}}})
+    assert env(bigger)["API_GATEWAY_MAX_HELD_MIB"] == "1024"
+
+
+def test_more_languages_come_from_a_volume() -> None:
+    rendered = option("model-server", "languages")
+    settings = env(rendered)
+    assert settings["MODEL_SERVER_LANGUAGES"] == "eng,deu"
+    assert settings["MODEL_SERVER_TESSDATA_DIR"] == "/tessdata"
+    assert {"name": "tessdata", "mountPath": "/tessdata", "readOnly": True} in container(rendered)["volumeMounts"]
+    volume = {"name": "tessdata", "persistentVolumeClaim": {"claimName": "tessdata"}}
+    assert volume in pod(rendered)["spec"]["volumes"]
+
+
+def test_api_keys_are_a_mounted_file() -> None:
+    rendered = option("api-gateway", "keys")
+    secret = one(rendered, "Secret")
+    assert base64.b64decode(secret["data"]["api-keys"]).split() == [b"0123456789abcdef", b"fedcba9876543210"]
+    assert env(rendered)["API_GATEWAY_API_KEYS_FILE"] == "/run/secrets/api-gateway/api-keys"
+    assert mounted_secret(rendered) == secret["metadata"]["name"]
+    annotations = pod(rendered)["metadata"]["annotations"]
+    assert "checksum/keys" in annotations
+    assert "0123456789abcdef" not in str(annotations) + str(container(rendered))
+
+    other = option("api-gateway", "keys of another")
+    assert not of_kind(other, "Secret")
+    assert env(other)["API_GATEWAY_API_KEYS_FILE"] == "/run/secrets/api-gateway/keys.txt"
+    assert mounted_secret(other) == "ocr-keys"
+    (test,) = of_kind(other, "Pod")
+    assert test["spec"]["containers"][0]["command"][-1] == "/run/secrets/api-gateway/keys.txt"
+
+
+def mounted_secret(rendered: tools.Rendered) -> str:
+    assert {"name": "api-keys", "mountPath": "/run/secrets/api-gateway", "readOnly": True} in container(rendered)[
+        "volumeMounts"
+    ]
+    (secret,) = [volume["secret"] for volume in pod(rendered)["spec"]["volumes"] if volume["name"] == "api-keys"]
+    return str(secret["secretName"])
+
+
+def test_network_policies_admit_the_gateway_prometheus_and_the_test() -> None:
+    model = one(option("model-server", "network policy"), "NetworkPolicy")["spec"]
+    assert model["egress"] == []
+    assert model["policyTypes"] == ["Ingress", "Egress"]
+    (rule,) = model["ingress"]
+    assert rule["from"] == [
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "api-gateway"}}},
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "model-server-test"}}},
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
+    ]
+    gateway_labels = pod(option("api-gateway", "default"))["metadata"]["labels"]
+    assert gateway_labels["app.kubernetes.io/name"] == "api-gateway"
+
+    gateway = one(option("api-gateway", "network policy"), "NetworkPolicy")["spec"]
+    assert "from" not in gateway["ingress"][0]
+    ports = [port for rule in gateway["egress"] for port in rule["ports"]]
+    assert ports == [
+        {"port": 53, "protocol": "UDP"},
+        {"port": 53, "protocol": "TCP"},
+        {"port": "http", "protocol": "TCP"},
+    ]
+    known = one(option("api-gateway", "known callers"), "NetworkPolicy")["spec"]["ingress"][0]["from"]
+    assert len(known) == 3
+
+
+def test_the_ingress_leads_to_the_gateway() -> None:
+    spec = one(option("api-gateway", "ingress"), "Ingress")["spec"]
+    assert [rule["host"] for rule in spec["rules"]] == ["ocr.example", "www.ocr.example"]
+    for rule in spec["rules"]:
+        (path,) = rule["http"]["paths"]
+        assert path["backend"]["service"] == {"name": "api-gateway", "port": {"name": "http"}}
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_helm_test_is_a_hook_that_uses_the_same_image(chart: str) -> None:
+    rendered = option(chart, "default")
+    (test,) = of_kind(rendered, "Pod")
+    assert test["spec"]["containers"][0]["image"] == container(rendered)["image"]
+    assert f"http://{chart}:" in str(test["spec"]["containers"][0]["command"])
+    hooks = [manifest for manifest in rendered if tools.is_test(manifest)]
+    assert {manifest["kind"] for manifest in hooks} == {"ConfigMap", "Pod"}
+    assert not [manifest for manifest in option(chart, "no tests") if tools.is_test(manifest)]
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"replicas": 2}, "additional properties 'replicas' not allowed"),
+        ({"image": {"tga": "1"}}, "at '/image': additional properties 'tga' not allowed"),
+        ({"config": {"logLevel": "loud"}}, "at '/config/logLevel': value must be one of 'debug'"),
+        (
+            {"config": {"requestTimeoutSeconds": "30s"}},
+            "at '/config/requestTimeoutSeconds': got string, want number",
+        ),
+        ({"config": {"requestTimeoutSeconds": 0}}, "at '/config/requestTimeoutSeconds': exclusiveMinimum"),
+        ({"replicaCount": "two"}, "at '/replicaCount': got string, want integer"),
+        ({"podAnnotations": {"a": True}}, "at '/podAnnotations/a': got boolean, want string"),
+        ({"image": {"digest": "abc"}}, "at '/image/digest': 'abc' does not match pattern"),
+        ({"resources": {"limits": {"memory": "lots"}}}, "at '/resources/limits/memory': 'lots' does not match"),
+        ({"image": {"tag": "latest"}}, "image.tag: latest says not which image runs"),
+        ({"service": {"annotations": {"prometheus.io/scrape": "true"}}}, "it doubles every count"),
+        ({"autoscaling": {"enabled": True, "minReplicas": 9}}, "minReplicas is above autoscaling.maxReplicas"),
+        ({"service": {"nodePort": 30000}}, "service.nodePort needs service.type NodePort"),
+    ],
+)
+def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: tools.Values, said: str) -> None:
+    assert said in tools.refusal(chart, values)
+
+
+@pytest.mark.parametrize(
+    ("chart", "values", "said"),
+    [
+        ("model-server", {"resources": {"limits": {"cpu": "4"}}}, "1Gi leave 160 MiB to each of 4 workers"),
+        (
+            "model-server",
+            {"config": {"languages": ["../evil"]}},
+            "at '/config/languages/0': '../evil' does not match",
+        ),
+        ("model-server", {"config": {"engine": "easyocr"}}, "value must be one of 'tesserocr', 'pytesseract'"),
+        ("api-gateway", {"apiKeys": {"values": ["short"]}}, "at '/apiKeys/values/0': minLength: got 5, want 16"),
+        (
+            "api-gateway",
+            {"apiKeys": {"values": ["0123456789abcdef"], "existingSecret": "x"}},
+            "give existingSecret or values, not both",
+        ),
+        ("api-gateway", {"ingress": {"enabled": True}}, "ingress.hosts: name at least one host"),
+        ("api-gateway", {"config": {"modelServerUrl": "model-server"}}, "at '/config/modelServerUrl'"),
+    ],
+)
+def test_wrong_values_of_one_chart(chart: str, values: tools.Values, said: str) -> None:
+    assert said in tools.refusal(chart, values)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_an_old_kubernetes_is_refused(chart: str) -> None:
+    for major in tools.HELMS:
+        done = tools.run(tools.need_helm(major), "template", chart, str(CHARTS[chart]), "--kube-version=1.26.0")
+        assert "chart requires kubeVersion: >=1.27.0-0" in done.stderr
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_notes_say_what_to_do_next(chart: str) -> None:
+    def notes(release: str) -> str:
+        done = tools.run(tools.need_helm(4), "install", release, str(CHARTS[chart]), "--dry-run=client")
+        return done.stdout.partition("NOTES:")[2]
+
+    assert f"helm test -n default {chart} --logs" in notes(chart)
+    assert "curl" in notes(chart)
+    assert "ATTENTION" not in notes(chart)
+    assert "ATTENTION" in notes("prod")

@@ -1,0 +1,197 @@
+"""Helm in both its versions, and what it renders, as plain dictionaries."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.needs import missing
+
+CHARTS = {"model-server": Path("charts/model-server"), "api-gateway": Path("charts/api-gateway")}
+SCHEMAS = "tests/charts/schemas/{{.ResourceKind}}{{.KindSuffix}}.json"
+KUBERNETES = "1.34.0"
+HELMS = (4, 3)
+
+Values = dict[str, Any]
+Rendered = list[dict[str, Any]]
+
+SEVERAL: Values = {"replicaCount": 2}
+SHARED: dict[str, Values] = {
+    "default": {},
+    "two replicas": SEVERAL,
+    "autoscaling": {"autoscaling": {"enabled": True}},
+    "autoscaling from two": {"autoscaling": {"enabled": True, "minReplicas": 2}},
+    "network policy": {"networkPolicy": {"enabled": True}},
+    "service monitor": {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}},
+    "no metrics": {"metrics": {"annotations": False}},
+    "node port": {"service": {"type": "NodePort", "nodePort": 30080}},
+    "digest": {"image": {"repository": "registry.example/ocr", "digest": f"sha256:{'0' * 64}"}},
+    "other account": {"serviceAccount": {"create": False, "name": "other"}},
+    "long budget": {"config": {"requestTimeoutSeconds": 120.5}, "shutdown": {"delaySeconds": 15}},
+    "scheduling": {
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "high",
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+    },
+    "extras": {
+        "extraEnv": [{"name": "TZ", "value": "UTC"}],
+        "podLabels": {"team": "ocr"},
+        "podAnnotations": {"note": "yes"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "serviceAccount": {"annotations": {"a": "b"}},
+        "service": {"annotations": {"c": "d"}},
+    },
+    "no tests": {"tests": {"enabled": False}},
+    "no limits": {"resources": {"limits": None}},
+}
+OPTIONS: dict[str, dict[str, Values]] = {
+    "model-server": SHARED
+    | {
+        "languages": {
+            "config": {"languages": ["eng", "deu"]},
+            "tessdata": {"volume": {"persistentVolumeClaim": {"claimName": "tessdata"}}},
+        },
+        "three workers": {"config": {"workers": 3}, "resources": {"limits": {"memory": "2Gi"}}},
+        "four cores": {"resources": {"limits": {"cpu": "3500m", "memory": "3Gi"}}},
+        "service's defaults": {"config": {"maxQueue": None, "logLevel": None, "workerMaxPages": None}},
+    },
+    "api-gateway": SHARED
+    | {
+        "keys": {"apiKeys": {"values": ["0123456789abcdef", "fedcba9876543210"]}},
+        "keys of another": {"apiKeys": {"existingSecret": "ocr-keys", "secretKey": "keys.txt"}},
+        "ingress": {
+            "ingress": {
+                "enabled": True,
+                "className": "nginx",
+                "hosts": ["ocr.example", "www.ocr.example"],
+                "annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "21m"},
+                "tls": [{"hosts": ["ocr.example"], "secretName": "ocr-tls"}],
+            }
+        },
+        "known callers": {
+            "networkPolicy": {"enabled": True, "clients": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}
+        },
+        "service's defaults": {"config": {"maxInFlight": None, "logLevel": None}},
+    },
+}
+CASES = [(chart, name) for chart, options in OPTIONS.items() for name in options]
+
+
+@functools.cache
+def helm(major: int) -> str:
+    """The path of Helm 3 or 4: `helm`, `helm3`, `helm4` or `helm3/helm` in a folder of PATH."""
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        for name in ("helm", f"helm{major}", f"helm{major}/helm"):
+            path = shutil.which(str(Path(folder) / name))
+            if path and run(path, "version", "--short").stdout.startswith(f"v{major}."):
+                return path
+    return ""
+
+
+def need_helm(major: int) -> str:
+    if not helm(major):
+        missing(f"Helm {major} is not on PATH (https://helm.sh)")
+    return helm(major)
+
+
+def run(*command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+
+
+def template(chart: str, values: Values, *, major: int = 4, release: str = "") -> subprocess.CompletedProcess[str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(values, file)
+        file.flush()
+        return run(
+            need_helm(major),
+            "template",
+            release or chart,
+            str(CHARTS[chart]),
+            f"--kube-version={KUBERNETES}",
+            "--namespace=ocr",
+            f"--values={file.name}",
+        )
+
+
+def render(chart: str, values: Values, *, major: int = 4, release: str = "") -> Rendered:
+    done = template(chart, values, major=major, release=release)
+    assert done.returncode == 0, done.stderr
+    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+
+
+@functools.cache
+def _option(chart: str, name: str, major: int) -> str:
+    return yaml.safe_dump_all(render(chart, OPTIONS[chart][name], major=major))
+
+
+def option(chart: str, name: str, major: int = 4) -> Rendered:
+    """What a chart renders with one of its options."""
+    return list(yaml.safe_load_all(_option(chart, name, major)))
+
+
+def refusal(chart: str, values: Values) -> str:
+    """What Helm says of values that it does not take."""
+    done = template(chart, values)
+    assert done.returncode != 0, f"{values} was accepted"
+    return done.stderr
+
+
+def merged(*several: Values) -> Values:
+    """Values laid over each other, as Helm does with more than one file."""
+    result: Values = {}
+    for values in several:
+        for key, value in values.items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def of_kind(rendered: Rendered, kind: str) -> Rendered:
+    return [manifest for manifest in rendered if manifest["kind"] == kind]
+
+
+def one(rendered: Rendered, kind: str) -> dict[str, Any]:
+    """The one manifest of a kind that is no part of the tests."""
+    (found,) = [manifest for manifest in of_kind(rendered, kind) if not is_test(manifest)]
+    return found
+
+
+def is_test(manifest: dict[str, Any]) -> bool:
+    return bool(manifest["metadata"].get("annotations", {}).get("helm.sh/hook") == "test")
+
+
+def pod(rendered: Rendered) -> dict[str, Any]:
+    found: dict[str, Any] = one(rendered, "Deployment")["spec"]["template"]
+    return found
+
+
+def container(rendered: Rendered) -> dict[str, Any]:
+    (found,) = pod(rendered)["spec"]["containers"]
+    return dict(found)
+
+
+def env(rendered: Rendered) -> dict[str, str]:
+    """The container's environment, as far as it stands in the manifests."""
+    settings = dict(one(rendered, "ConfigMap")["data"])
+    for variable in container(rendered).get("env", []):
+        if "value" in variable:
+            settings[variable["name"]] = variable["value"]
+    return settings
+
+
+def metric_names(promql: str) -> set[str]:
+    """The names in an expression that are neither functions nor labels nor PromQL's own words."""
+    bare = re.sub(r'"[^"]*"|\[[^\]]*\]|\$\w+', " ", promql)
+    bare = re.sub(r"\{[^}]*\}|\b(by|without|on|ignoring)\s*\([^)]*\)", " ", bare)
+    words = re.findall(r"[A-Za-z_:][A-Za-z0-9_:]*(?!\s*\(|[A-Za-z0-9_:])", bare)
+    return set(words) - {"and", "or", "unless", "offset", "bool", "m", "h", "by", "e"}
