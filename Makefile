@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick lint format docs images audit sbom clean
+.PHONY: help setup run test test-quick lint format docs images audit sbom fork e2e minikube minikube-down clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -71,6 +71,18 @@ sbom: .tools/checks/.installed ## Write what each image installs: dist/*.cdx.jso
 	@test -x .tools/checks/bin/python || $(PYTHON) -m venv .tools/checks
 	@$(UV) --python .tools/checks/bin/python pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION)
 	@touch $@
+
+fork: setup ## Point Argo CD at your repository: make fork REPO=https://... [REVISION=branch]
+	@$(BIN)/python -m scripts.point_at_fork $(REPO) $(REVISION)
+
+e2e: setup ## Test on the cluster that KUBECONFIG names (docs/kubernetes.md)
+	@E2E=1 $(BIN)/python -m pytest tests/e2e --timeout=900
+
+minikube: ## Bring everything up on Minikube: both services, Argo CD, Prometheus, Grafana
+	@bash scripts/minikube.sh up
+
+minikube-down: ## Remove that Minikube
+	@bash scripts/minikube.sh down
 
 clean: ## Remove what setup made
 	rm -rf .venv .tools
