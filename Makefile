@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick lint format docs images audit sbom fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-quick lint format docs images reliability soak bench audit sbom fork e2e minikube minikube-down clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -71,6 +71,18 @@ sbom: .tools/checks/.installed ## Write what each image installs: dist/*.cdx.jso
 	@test -x .tools/checks/bin/python || $(PYTHON) -m venv .tools/checks
 	@$(UV) --python .tools/checks/bin/python pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION)
 	@touch $@
+
+reliability: setup ## Cause every fault, and write the table of docs/reliability.md
+	@rm -f .venv/faults.jsonl
+	@FAULT_REPORT=.venv/faults.jsonl $(BIN)/python -m pytest tests/faults
+	@$(BIN)/python -m scripts.reliability_report .venv/faults.jsonl
+
+MINUTES ?= 10
+soak: setup ## Mixed sizes and faults for a while: make soak MINUTES=10
+	@$(BIN)/python -m scripts.soak --minutes $(MINUTES)
+
+bench: setup ## Measure, and write docs/performance.md
+	@$(BIN)/python -m bench
 
 fork: setup ## Point Argo CD at your repository: make fork REPO=https://... [REVISION=branch]
 	@$(BIN)/python -m scripts.point_at_fork $(REPO) $(REVISION)

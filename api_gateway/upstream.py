@@ -140,10 +140,8 @@ class ModelServer:
 
 
 # What an answer is made of; one without it is not understood.
-_NEEDED = (
-    *("text", "confidence", "words", "width", "height"),
-    *("page_count", "engine", "duration_seconds"),
-)
+_PAGE = ("text", "confidence", "words", "width", "height", "page_count", "engine", "duration_seconds")
+_ENGINE = ("name", "tesseract", "languages", "traineddata")
 
 
 def _limits(connect_seconds: float, read_seconds: float) -> dict[str, Any]:
@@ -161,7 +159,10 @@ def _understand(answer: httpx.Response) -> dict[str, Any]:
         if answer.status_code == httpx.codes.OK:
             (prediction,) = content["predictions"]
             page: dict[str, Any] = {**prediction}
-            return page | {key: page[key] for key in _NEEDED}
+            parts = {key: page[key] for key in _PAGE}
+            parts["engine"] = {key: page["engine"][key] for key in _ENGINE}
+            parts["words"] = [*page["words"]]
+            return page | parts
         code, text = content["code"], content["error"]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         log.error("answer not understood", extra={"status": answer.status_code})  # noqa: TRY400

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SECONDS_PER_MEGAPIXEL = 0.5  # before anything was measured: a text page at 640x480
 _SECONDS_PER_PAGE = 0.01  # what a page costs however small it is
 _MEMORY = 0.9  # weight of the past in the running mean
+_AT_ONCE_SECONDS = 0.01  # a page that waited no longer than this is tried, whatever is expected of it
+_CAUTION = 1.25  # on what is expected: a page that is late costs its worker, too, and all that wait are later then
 
 
 @dataclass(eq=False, slots=True)
@@ -86,7 +88,7 @@ class Queue:
         """
         job.expected_seconds = self.pace.expected(job.header.pixels)
         wait = self.expected_wait()
-        late = wait + job.expected_seconds - job.deadline.left()
+        late = _CAUTION * (wait + job.expected_seconds) - job.deadline.left()
         if wait and late > 0:
             raise Overloaded(retry_after=late)
         if len(self._waiting) >= self._most:
@@ -99,9 +101,15 @@ class Queue:
         while True:
             while self._waiting:
                 job = self._waiting.popleft()
-                if not job.done.done():
-                    self._running[job] = time.monotonic()
-                    return job
+                if job.done.done():
+                    continue
+                now = time.monotonic()
+                late = job.expected_seconds - job.deadline.left()
+                if late > 0 and now - job.queued_at > _AT_ONCE_SECONDS:  # it would be killed in mid-page
+                    job.done.set_exception(Overloaded(retry_after=late))
+                    continue
+                self._running[job] = now
+                return job
             await self._sleep()
 
     def finished(self, job: Job, seconds: float | None) -> None:
@@ -109,6 +117,12 @@ class Queue:
         self._running.pop(job, None)
         if seconds is not None:
             self.pace.learn(job.header.pixels, seconds)
+
+    def give_back(self, job: Job) -> None:
+        """The page could not be begun: whoever is free next tries it."""
+        self._running.pop(job, None)
+        self._waiting.appendleft(job)
+        self._wake()
 
     def withdraw(self, job: Job) -> None:
         """Take a page out whose asker has gone."""

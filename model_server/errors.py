@@ -55,6 +55,14 @@ class MethodNotAllowed(ServiceError):
     code = "method_not_allowed"
     text = "That method is not for this address."
 
+    def __init__(self, allow: str = "") -> None:
+        super().__init__()
+        self._allow = allow
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"allow": self._allow} if self._allow else {}
+
 
 class UnsupportedMediaType(ServiceError):
     status = 415

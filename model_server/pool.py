@@ -30,6 +30,9 @@ _WORKER_ENV = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}  # Tesseract's t
 _LOOK_SECONDS = 0.25  # between looks at the memory of a worker at work
 _FIRST_BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF_SECONDS = 15.0
+_START_SECONDS = 60.0  # a worker that takes longer than this hangs
+_AT_ONCE_SECONDS = 1.0  # an idle worker that dies within this has not come up, whatever it said
+_EARLY = 0.01  # a timer may be this much before the clock
 _FAILED_STARTS = 3  # in a row, without a worker alive: not ready
 
 
@@ -96,11 +99,16 @@ class Pool:
         return page
 
     async def _slot(self) -> None:
+        backoff = _FIRST_BACKOFF_SECONDS
         while True:
             worker = await self._spawn()
+            began = time.monotonic()
             self._workers.add(worker)
             try:
-                reason = await self._employ(worker)
+                reason, pages = await self._employ(worker)
+            except Exception:
+                log.exception("worker given up")  # the slot has to go on
+                reason, pages = "crashed", 0
             finally:
                 self._workers.discard(worker)
                 await asyncio.shield(worker.close())
@@ -110,6 +118,11 @@ class Pool:
                 "worker replaced",
                 extra={"reason": reason, "pid": worker.pid},
             )
+            if pages or time.monotonic() - began > _AT_ONCE_SECONDS:
+                backoff = _FIRST_BACKOFF_SECONDS
+            else:
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
 
     async def _spawn(self) -> Child:
         settings = self._settings
@@ -122,10 +135,11 @@ class Pool:
         backoff = _FIRST_BACKOFF_SECONDS
         while True:
             try:
-                worker, ready = await Child.spawn("model_server.worker", config, _WORKER_ENV)
-            except (ChildDied, OSError) as error:
+                async with asyncio.timeout(_START_SECONDS):
+                    worker, ready = await Child.spawn("model_server.worker", config, _WORKER_ENV)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the slot has to go on
                 self._failed_starts += 1
-                why = getattr(error, "last_words", "").rpartition("\n")[2] or str(error)
+                why = getattr(error, "last_words", "").rpartition("\n")[2] or str(error) or repr(error)
                 log.error("worker did not start", extra={"why": why, "again_in_seconds": backoff})  # noqa: TRY400
                 if self._first_ready and not self._first_ready.done() and self._failed_starts >= _FAILED_STARTS:
                     self._first_ready.set_exception(StartFailed(f"No worker came up: {why}"))
@@ -138,10 +152,12 @@ class Pool:
                 self._first_ready.set_result(None)
             return worker
 
-    async def _employ(self, worker: Child) -> str:
-        """Give the worker pages until it has to go; why it has to."""
-        for _ in range(self._settings.worker_max_pages):
-            job = await self.queue.next()
+    async def _employ(self, worker: Child) -> tuple[str, int]:
+        """Give the worker pages until it has to go; why it has to, and how many it had."""
+        for pages in range(self._settings.worker_max_pages):
+            job = await self._next(worker)
+            if job is None:
+                return _bury(worker, ChildDied(worker.gone.result(), worker.last_words())), pages
             self._metrics.queue_wait.observe(time.monotonic() - job.queued_at)
             seconds: float | None = None
             try:
@@ -151,10 +167,23 @@ class Pool:
                 if not job.done.done():  # only when this slot itself is being ended
                     job.done.set_exception(NotReady(retry_after=1))
             if reason:
-                return reason
+                return reason, pages + 1
             if worker.resident_bytes() > self._settings.worker_recycle_mib * MIB:
-                return "memory"
-        return "pages"
+                return "memory", pages + 1
+        return "pages", self._settings.worker_max_pages
+
+    async def _next(self, worker: Child) -> Job | None:
+        """The worker's next page; None when it died while it waited: nobody's page is to be lost to that."""
+        turn = asyncio.create_task(self.queue.next())
+        job: Job | None = None
+        try:
+            await asyncio.wait((turn, worker.gone), return_when=asyncio.FIRST_COMPLETED)
+            if turn.done() and not worker.gone.done():
+                job = turn.result()
+        finally:
+            if not turn.cancel() and job is None:
+                self.queue.give_back(turn.result())
+        return job
 
     async def _serve(self, worker: Child, job: Job) -> tuple[str, float | None]:
         """Have the page read; why the worker has to go (or nothing), and the seconds of work."""
@@ -167,14 +196,16 @@ class Pool:
                 if call.done():
                     break
                 if job.done.done():
-                    return ("abandoned" if job.deadline.left() else "deadline"), None
+                    return ("abandoned" if job.deadline.left() > _EARLY else "deadline"), None
                 if worker.resident_bytes() > self._settings.worker_kill_mib * MIB:
                     job.done.set_exception(OutOfMemory())
                     return "memory", None
             try:
                 answer, _ = call.result()
             except ChildDied as death:
-                return _bury(worker, death, job), None
+                if not job.done.done():
+                    job.done.set_exception(OutOfMemory() if _by_the_kernel(death) else WorkerCrashed())
+                return _bury(worker, death, job.request_id), None
             _settle(job, answer)
             return "", time.monotonic() - began
         finally:
@@ -204,17 +235,19 @@ def _settle(job: Job, answer: dict[str, Any]) -> None:
         job.done.set_result(answer["page"])
 
 
-def _bury(worker: Child, death: ChildDied, job: Job) -> str:
-    killed = death.status == -signal.SIGKILL  # not by us: the kernel, for memory
+def _bury(worker: Child, death: ChildDied, request_id: str | None = None) -> str:
+    """Log the death; the reason for a new worker."""
     log.error(
         "worker died",
         extra={
             "pid": worker.pid,
             "status": death.status,
             "last_words": death.last_words,
-            "request_id": job.request_id,
+            "request_id": request_id,
         },
     )
-    if not job.done.done():
-        job.done.set_exception(OutOfMemory() if killed else WorkerCrashed())
-    return "memory" if killed else "crashed"
+    return "memory" if _by_the_kernel(death) else "crashed"
+
+
+def _by_the_kernel(death: ChildDied) -> bool:
+    return death.status == -signal.SIGKILL  # not by us: the kernel, for memory

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("model_server")
 warnings.filterwarnings("ignore", category=FastAPIDeprecationWarning)  # of KServe's routes, on each request
 
-# KServe offers these to anybody: unloading a model can't be undone, and this model does not explain.
 _BINARY_EXTENSION = b"inference-header-content-length"  # of V2: breaks inside KServe
+# KServe offers these to anybody: unloading a model can't be undone, and this model does not explain.
 _CLOSED = re.compile(r"/v2/repository/|/v[12]/.*:explain$|/docs|/openapi\.json$")
 
 
@@ -65,6 +65,7 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
     model = OcrModel(settings, pool)
     server = kserve.ModelServer(http_port=settings.port, enable_grpc=False)
     server.register_model(model)
+    server.dataplane.decode = _or_bad_request(server.dataplane.decode)
     app: FastAPI = kserve.model_server.app
 
     @contextlib.asynccontextmanager
@@ -80,6 +81,20 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
     app.add_api_route("/engine", _describe(settings, pool, model), methods=["GET"])
     _Rest(settings, server, metrics, drain).create_application()
     return app
+
+
+def _or_bad_request(decode: Callable[..., Any]) -> Callable[..., Any]:
+    """KServe and its CloudEvents library break in many ways on a body that is not what it says: its fault."""
+
+    def careful(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return decode(*args, **kwargs)
+        except kserve.errors.InvalidInput:
+            raise
+        except Exception as error:
+            raise errors.BadRequest from error
+
+    return careful
 
 
 class _Rest(RESTServer):  # type: ignore[misc]
@@ -119,7 +134,7 @@ class _Doors:
     def __init__(self, app: ASGIApp, drain: Drain, model_name: str) -> None:
         self._app = app
         self._drain = drain
-        self._readiness = {f"/v1/models/{model_name}", f"/v2/models/{model_name}/ready"}
+        self._readiness = {f"/v1/models/{model_name}", f"/v2/models/{model_name}/ready", "/v2/health/ready"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -159,8 +174,9 @@ def _from_http(error: Exception) -> ServiceError:
     if isinstance(error.__cause__, ServiceError):  # FastAPI hides what happened while it read the body
         return error.__cause__
     status = error.status_code if isinstance(error, HTTPException) else 400
-    known: dict[int, type[ServiceError]] = {404: errors.NotFound, 405: errors.MethodNotAllowed}
-    return known.get(status, errors.BadRequest)()
+    if isinstance(error, HTTPException) and status == 405:
+        return errors.MethodNotAllowed((error.headers or {}).get("Allow", ""))
+    return errors.NotFound() if status == 404 else errors.BadRequest()
 
 
 # The one table of foreign errors. What is not in it is answered as unforeseen.

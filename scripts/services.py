@@ -35,6 +35,7 @@ class Service:
         prefix = module.upper()
         self._env = {**os.environ, f"{prefix}_HOST": "127.0.0.1", **(env or {}), f"{prefix}_PORT": str(self.port)}
         self._log = log
+        self.prefix: list[str] = []  # in front of the command: what it is to run under
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,7 +57,7 @@ class Service:
 
     def start(self) -> Self:
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", self.module],
+            [*self.prefix, sys.executable, "-m", self.module],
             cwd=ROOT,
             env=self._env,
             stdin=subprocess.DEVNULL,

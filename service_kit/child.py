@@ -53,6 +53,7 @@ class Child:
         self._writer = writer
         self._stderr = stderr
         self._memory = Path(f"/proc/{process.pid}/statm")
+        self.gone = asyncio.create_task(process.wait())  # done when it has ended, for whatever reason
 
     @classmethod
     async def spawn(cls, module: str, config: Header, env: dict[str, str]) -> tuple[Child, Header]:

@@ -68,6 +68,7 @@ class RequestScope:
             self._observer.begin()
         answer = _Answer(request, send, closing=self._is_draining)
         outcome = ""
+        failure: ServiceError | None = None
         try:
             request.deadline = Deadline.from_header(headers.get(TIMEOUT_HEADER), self._longest)
             await self._app(scope, receive, answer.send)
@@ -75,27 +76,25 @@ class RequestScope:
             outcome = "cancelled"
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence
-            outcome = await self._answer_error(error, request, answer)
+            failure = _public(error)
+            outcome = failure.code
+            await self._answer_error(failure, request, answer)
         finally:
             outcome = outcome or "ok"
-            status = answer.status if outcome != ClientGone.code else ClientGone.status
+            status = failure.status if failure else answer.status
             if counted:
                 self._observer.end(outcome, status, request)
             self._log(scope, request, outcome, status, counted=counted)
             context.leave(entered)
 
-    async def _answer_error(self, error: Exception, request: context.RequestContext, answer: _Answer) -> str:
-        if not isinstance(error, ServiceError):
-            log.error("unforeseen error", exc_info=error)
-            error = Unforeseen()
+    async def _answer_error(self, error: ServiceError, request: context.RequestContext, answer: _Answer) -> None:
         if isinstance(error, ClientGone):
-            return error.code
+            return
         if answer.started:  # too late for a status: cut the answer short, so that nobody takes it for whole
             log.error("answer broken off", extra={"code": error.code})
             raise error
         media_type, body = self._render(error, request)
         await respond(answer.send, error.status, {"content-type": media_type, **error.headers}, body)
-        return error.code
 
     def _log(
         self, scope: Scope, request: context.RequestContext, outcome: str, status: int, *, counted: bool
@@ -114,6 +113,13 @@ class RequestScope:
                 **request.facts,
             },
         )
+
+
+def _public(error: Exception) -> ServiceError:
+    if isinstance(error, ServiceError):
+        return error
+    log.error("unforeseen error", exc_info=error)
+    return Unforeseen()
 
 
 class _Answer:

@@ -1,0 +1,50 @@
+"""A cluster, by KUBECONFIG, and both services on it. `make e2e` runs this; other runs leave it out.
+
+What else is needed comes from the environment: docs/kubernetes.md lists it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import cluster
+from tests.e2e.cluster import kubectl
+from tests.e2e.release import Release
+
+collect_ignore_glob = [] if os.environ.get("E2E") else ["test_*.py"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reachable() -> None:
+    done = kubectl("get", "--raw", "/readyz", check=False)
+    assert done.returncode == 0, f"no cluster at KUBECONFIG={os.environ.get('KUBECONFIG')}: {done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def release() -> Iterator[Release]:
+    """Both services, installed by Helm into a namespace that enforces the restricted standard."""
+    namespace = "ocr-e2e"
+    kubectl("delete", "namespace", namespace, "--ignore-not-found")
+    kubectl("create", "namespace", namespace)
+    kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    installed = Release(namespace)
+    try:
+        installed.upgrade()
+        yield installed
+    finally:
+        if os.environ.get("E2E_KEEP") is None:
+            kubectl("delete", "namespace", namespace)
+
+
+@pytest.fixture(scope="session")
+def hello() -> bytes:
+    return Path("charts/api-gateway/files/hello.png").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> cluster.Prometheus:
+    return cluster.Prometheus(os.environ.get("E2E_PROMETHEUS_URL", "http://127.0.0.1:9090"))

@@ -1,0 +1,167 @@
+"""Every panel's query and every alert's expression, by the real Prometheus, with and without faults."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.cluster import IMAGE_TAG, Prometheus, eventually, kubectl
+from tests.e2e.load import Load
+from tests.e2e.release import Release
+
+pytestmark = pytest.mark.timeout(600)
+
+RULES: dict[str, str] = {
+    rule["alert"]: rule["expr"]
+    for group in yaml.safe_load(Path("prometheus/alerts.yaml").read_text())["groups"]
+    for rule in group["rules"]
+}
+PANELS = [
+    panel for panel in json.loads(Path("grafana/ocr-service.json").read_text())["panels"] if "targets" in panel
+]
+
+# Worker processes are the children of process 1.
+KILL_WORKERS = """
+import os, signal, time
+until = time.time() + {seconds}
+while time.time() < until:
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            parent = open(f'/proc/{{name}}/stat').read().rpartition(')')[2].split()[1]
+            if parent == '1' and b'worker' in open(f'/proc/{{name}}/cmdline', 'rb').read():
+                os.kill(int(name), signal.SIGSEGV)
+        except OSError:
+            pass
+    time.sleep({pause})
+"""
+
+
+@pytest.fixture
+def firing(prometheus: Prometheus) -> Callable[..., bool]:
+    def look(*alerts: str) -> bool:
+        return all(prometheus.query(RULES[alert]) for alert in alerts)
+
+    return look
+
+
+@pytest.fixture(scope="module")
+def busy(release: Release, hello: bytes, prometheus: Prometheus) -> None:
+    """Enough load for every window."""
+    with Load(hello, clients=4, pause=0.2).running():
+        filled = (
+            "sum(rate(kserve_inference_request_count[1m])) > 0.5 and sum(rate(gateway_requests_total[1m])) > 0.5"
+        )
+        eventually(lambda: prometheus.query(filled), "the load in Prometheus", seconds=180)
+        threading.Event().wait(45)
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["title"]))
+def test_each_panel_shows_something_under_load(busy: None, prometheus: Prometheus, panel: dict[str, Any]) -> None:
+    for target in panel["targets"]:
+        values = prometheus.values(target["expr"].replace("$__rate_interval", "1m"))
+        assert values, target["expr"]
+        assert not any(math.isnan(value) for value in values), target["expr"]
+
+
+def test_the_traffic_on_the_dashboard_is_the_traffic_sent(busy: None, prometheus: Prometheus) -> None:
+    """Nothing is counted twice: as many calls as uploads, in each pod's own count too."""
+    (model,) = prometheus.values("sum(kserve_inference_request_count)")
+    (gateway,) = prometheus.values("sum(gateway_requests_total)")
+    assert model == pytest.approx(gateway, rel=0.1)
+
+
+def test_series_bear_the_pods_name_and_their_own_namespace(
+    busy: None, release: Release, prometheus: Prometheus
+) -> None:
+    series = prometheus.query("kserve_inference_request_count")
+    assert {one["metric"]["pod"] for one in series} >= set(release.ready_pods("model-server"))
+    assert all("exported_pod" not in one["metric"] for one in series)
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_no_alert_fires_when_all_is_well(busy: None, prometheus: Prometheus, alert: str) -> None:
+    assert prometheus.query(RULES[alert]) == []
+
+
+def test_crashing_workers_raise_the_alarm(release: Release, hello: bytes, firing: Callable[..., bool]) -> None:
+    pod, *_ = release.ready_pods("model-server")
+    with Load(hello, clients=4, pause=0.05).running():
+        stop = threading.Event()
+
+        def kill() -> None:
+            while not stop.is_set():
+                release.execute(pod, KILL_WORKERS.format(seconds=10, pause=0.1))
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            eventually(lambda: firing("OcrWorkersMissing"), "OcrWorkersMissing", seconds=120, every=0.5)
+            eventually(lambda: firing("OcrWorkersRestart", "OcrPagesFail"), "the other alerts", seconds=120)
+        finally:
+            stop.set()
+            killer.join()
+    eventually(lambda: not firing("OcrWorkersMissing"), "the workers back")
+
+
+def test_overload_raises_the_alarm(release: Release, page_png: bytes, firing: Callable[..., bool]) -> None:
+    with Load(page_png, clients=64, pause=0).running():
+        eventually(
+            lambda: firing("OcrSlow", "OcrQueueRefuses"), "OcrSlow and OcrQueueRefuses", seconds=240, every=3
+        )
+
+
+def test_a_pod_that_does_not_answer_raises_the_alarm(release: Release, firing: Callable[..., bool]) -> None:
+    (manifest,) = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "model-server-mute",
+                "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"},
+            },
+            "spec": {
+                "containers": [
+                    {
+                        "name": "mute",
+                        "image": f"api-gateway:{IMAGE_TAG}",
+                        "imagePullPolicy": "Never",
+                        "command": ["python", "-c", "import time; time.sleep(600)"],
+                        "securityContext": {
+                            "allowPrivilegeEscalation": False,
+                            "runAsNonRoot": True,
+                            "runAsUser": 10001,
+                            "capabilities": {"drop": ["ALL"]},
+                            "seccompProfile": {"type": "RuntimeDefault"},
+                        },
+                    }
+                ]
+            },
+        }
+    ]
+    kubectl("-n", release.namespace, "apply", "-f", "-", stdin=json.dumps(manifest))
+    try:
+        eventually(lambda: firing("OcrPodNotReady"), "OcrPodNotReady")
+    finally:
+        kubectl("-n", release.namespace, "delete", "pod", "model-server-mute", "--grace-period=1")
+    eventually(lambda: not firing("OcrPodNotReady"), "the alert over")
+
+
+def test_no_model_server_and_no_gateway_raise_the_alarm(
+    release: Release, hello: bytes, firing: Callable[..., bool]
+) -> None:
+    with Load(hello, clients=8, pause=0.1).running() as load:
+        release.scale("model-server", 0)
+        eventually(lambda: firing("OcrModelServerGone", "OcrErrors"), "the alerts", seconds=240)
+    assert load.bad(honest_503=True) == []
+    assert load.statuses()[503]
+    release.scale("api-gateway", 0)
+    eventually(lambda: firing("OcrGatewayGone"), "OcrGatewayGone", seconds=120)
+    release.upgrade()
+    eventually(lambda: not firing("OcrGatewayGone") and not firing("OcrModelServerGone"), "both counted again")

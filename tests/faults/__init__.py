@@ -1,0 +1,1 @@
+"""Faults, really caused, and the services seen to come out whole."""
