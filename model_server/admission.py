@@ -19,7 +19,7 @@ _SECONDS_PER_MEGAPIXEL = 0.5  # before anything was measured: a text page at 640
 _SECONDS_PER_PAGE = 0.01  # what a page costs however small it is
 _MEMORY = 0.9  # weight of the past in the running mean
 _AT_ONCE_SECONDS = 0.01  # a page that waited no longer than this is tried, whatever is expected of it
-_CAUTION = 1.25  # on what is expected: a page that is late costs its worker, too, and all that wait are later then
+_CAUTION = 1.25  # on what a page is expected to take: late, it costs its worker, and all that wait are later then
 
 
 @dataclass(eq=False, slots=True)
@@ -88,7 +88,7 @@ class Queue:
         """
         job.expected_seconds = self.pace.expected(job.header.pixels)
         wait = self.expected_wait()
-        late = _CAUTION * (wait + job.expected_seconds) - job.deadline.left()
+        late = wait + job.expected_seconds - job.deadline.left()
         if wait and late > 0:
             raise Overloaded(retry_after=late)
         if len(self._waiting) >= self._most:
@@ -104,7 +104,7 @@ class Queue:
                 if job.done.done():
                     continue
                 now = time.monotonic()
-                late = job.expected_seconds - job.deadline.left()
+                late = _CAUTION * job.expected_seconds - job.deadline.left()
                 if late > 0 and now - job.queued_at > _AT_ONCE_SECONDS:  # it would be killed in mid-page
                     job.done.set_exception(Overloaded(retry_after=late))
                     continue

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -30,16 +31,20 @@ if TYPE_CHECKING:
 log = logging.getLogger("server")
 
 KEEP_ALIVE_SECONDS = 75  # longer than the 60 s that proxies keep an idle connection, so that they close first
-LINGER_SECONDS = 5.0  # for a client that still sends after it was refused; an abrupt close could lose the answer
+LINGER_SECONDS = 2.0  # for a client that still sends after it was refused; an abrupt close could lose the answer
 FIRST_REQUEST_SECONDS = 1.0  # for the request of a client that connected just before the door closed
 MAX_HEAD_BYTES = 64 * 1024  # uvicorn would collect a head, a chunk's extension or trailers of any length
 BACKLOG = 2048
 
 
 def exit_cleanly_while_starting() -> None:
-    """Let SIGTERM and SIGINT end the process with 0 until the server has its own handlers."""
+    """Let SIGTERM and SIGINT end the process with 0 until the server has its own handlers.
+
+    At once, without unwinding: an exception out of a handler is lost where Python ignores exceptions (a weak
+    reference's callback, `__del__`), and there is nothing to tidy up yet.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: sys.exit(0))
+        signal.signal(number, lambda _number, _frame: os._exit(0))
 
 
 class StartFailed(Exception):

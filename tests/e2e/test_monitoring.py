@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,24 +91,32 @@ def test_no_alert_fires_when_all_is_well(busy: None, prometheus: Prometheus, ale
     assert prometheus.query(RULES[alert]) == []
 
 
-def test_crashing_workers_raise_the_alarm(release: Release, hello: bytes, firing: Callable[..., bool]) -> None:
-    pod, *_ = release.ready_pods("model-server")
-    with Load(hello, clients=4, pause=0.05).running():
-        stop = threading.Event()
-
-        def kill() -> None:
-            while not stop.is_set():
-                release.execute(pod, KILL_WORKERS.format(seconds=10, pause=0.1))
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        try:
+def test_crashing_workers_raise_the_alarm(release: Release, page_png: bytes, firing: Callable[..., bool]) -> None:
+    with Load(page_png, clients=3, pause=0).running():
+        with killing(release, pause=2.5):
+            eventually(lambda: firing("OcrWorkersRestart", "OcrPagesFail"), "the alerts", seconds=180)
+        with killing(release, pause=0.1):
             eventually(lambda: firing("OcrWorkersMissing"), "OcrWorkersMissing", seconds=120, every=0.5)
-            eventually(lambda: firing("OcrWorkersRestart", "OcrPagesFail"), "the other alerts", seconds=120)
-        finally:
-            stop.set()
-            killer.join()
     eventually(lambda: not firing("OcrWorkersMissing"), "the workers back")
+
+
+@contextlib.contextmanager
+def killing(release: Release, pause: float) -> Iterator[None]:
+    """A hand that kills every worker of a pod, again and again."""
+    pod, *_ = release.ready_pods("model-server")
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not stop.is_set():
+            release.execute(pod, KILL_WORKERS.format(seconds=10, pause=pause))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        killer.join()
 
 
 def test_overload_raises_the_alarm(release: Release, page_png: bytes, firing: Callable[..., bool]) -> None:
