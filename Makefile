@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick lint format docs images reliability soak bench audit sbom fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow lint format docs images reliability soak bench audit sbom fork e2e minikube minikube-down clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -32,11 +32,11 @@ setup: .venv/.installed ## Install everything from the lock into .venv
 run: setup ## Start both services, wait until they are ready, show their logs; Ctrl-C stops them
 	@$(BIN)/python -m scripts.run
 
-test: setup ## Run the whole suite
-	@$(BIN)/python -m pytest
-
-test-quick: setup ## Run what takes seconds
+test: setup ## Run the test suite, but for what is slow
 	@$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: setup ## Run the tests that make test leaves out
+	@$(BIN)/python -m pytest -m slow
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check .

@@ -1,85 +1,96 @@
 #!/usr/bin/env bash
-# make minikube: everything on a Minikube of 2 CPUs and 2 GB, step by step; may be run again. make minikube-down: away.
+# The whole bundle on Minikube: make minikube, and make minikube-down. It may be run again: each step starts from what
+# is there. PROFILE names the Minikube (and its kubectl context), MEMORY and CPUS its size.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PROFILE=${MINIKUBE_PROFILE:-minikube}
-readonly ARGOCD=10.1.1 PROMETHEUS=29.27.0 GRAFANA=12.11.1 # the charts' versions, as in docs/kubernetes.md
-readonly READY_SECONDS=600
-VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-readonly VERSION
+readonly PROFILE=${PROFILE:-minikube} MEMORY=${MEMORY:-2048} CPUS=${CPUS:-2}
+readonly ARGO_CD=10.1.1 PROMETHEUS=29.27.0 GRAFANA=12.11.1
+readonly SECONDS_TO_SYNC=900
+VERSION=$(sed -n 's/^appVersion: "\(.*\)"/\1/p' charts/model-server/Chart.yaml)
+REPOSITORY=$(sed -n 's/^ *repoURL: //p' argo-cd/applicationset-model-server.yaml)
+readonly VERSION REPOSITORY
 
 step() { printf '\n== %s\n' "$*"; }
-die() {
-    printf 'make minikube: %s\n' "$*" >&2
-    exit 1
-}
-
-need() {
-    local program
-    for program in "$@"; do
-        command -v "$program" >/dev/null || die "$program is not on PATH"
-    done
-}
-
-chart() { # chart RELEASE NAMESPACE CHART VERSION REPOSITORY VALUES
-    helm upgrade --install "$1" "$3" --repo "$5" --version "$4" --namespace "$2" --create-namespace \
-        --kube-context "$PROFILE" --values "$6" --wait --timeout "${READY_SECONDS}s" >/dev/null
-}
-
+die() { printf '\n%s\n' "$*" >&2; exit 1; }
 kube() { kubectl --context "$PROFILE" "$@"; }
 
-wait_healthy() { # wait_healthy APPLICATION
-    local health
-    for _ in $(seq $((READY_SECONDS / 2))); do
-        health=$(kube -n argocd get application "$1" -o jsonpath='{.status.sync.status} {.status.health.status}' 2>/dev/null || true)
-        [ "$health" = 'Synced Healthy' ] && return
-        sleep 2
+chart() { # chart RELEASE CHART VERSION NAMESPACE VALUES
+    step "$1: chart $2 $3"
+    helm --kube-context "$PROFILE" upgrade --install "$1" "$2" --version "$3" --namespace "$4" --create-namespace \
+        --values "$5" --wait --timeout 15m
+}
+
+healthy() {
+    [ "$(kube -n argocd get application "$1" -o 'jsonpath={.status.sync.status} {.status.health.status}' \
+        2>/dev/null)" = "Synced Healthy" ]
+}
+
+wait_for() {
+    step "$1: waiting until Argo CD has it Synced and Healthy"
+    local until=$((SECONDS + SECONDS_TO_SYNC))
+    until healthy "$1"; do
+        if [ $SECONDS -ge $until ]; then
+            kube -n argocd get applications || true
+            kube -n ocr get pods || true
+            die "$1 is not Healthy after $SECONDS_TO_SYNC s: kubectl -n argocd describe application $1"
+        fi
+        sleep 5
     done
-    die "$1 is '${health:-not there}', not 'Synced Healthy': kubectl -n argocd describe application $1"
 }
 
 up() {
-    need minikube kubectl helm docker
-    step "minikube: 2 CPUs, 2 GB"
-    minikube --profile "$PROFILE" start --driver=docker --memory=2048 --cpus=2
-    step 'images: built, then loaded'
-    docker build -q -t "model-server:$VERSION" -f Dockerfile.model .
-    docker build -q -t "api-gateway:$VERSION" -f Dockerfile.gateway .
-    minikube --profile "$PROFILE" image load "model-server:$VERSION" "api-gateway:$VERSION"
-    step "Argo CD (chart $ARGOCD)"
-    chart argocd argocd argo-cd "$ARGOCD" https://argoproj.github.io/argo-helm argo-cd/values.yaml
-    step "Prometheus (chart $PROMETHEUS)"
-    chart prometheus monitoring prometheus "$PROMETHEUS" \
-        https://prometheus-community.github.io/helm-charts prometheus/values.yaml
-    step "Grafana (chart $GRAFANA)"
-    chart grafana monitoring grafana "$GRAFANA" https://grafana-community.github.io/helm-charts grafana/values.yaml
-    step 'both services, by Argo CD'
+    local tool
+    for tool in minikube kubectl helm docker git; do
+        command -v "$tool" >/dev/null || die "$tool is needed, and not on PATH."
+    done
+    step "The repository that Argo CD is to read: $REPOSITORY"
+    GIT_TERMINAL_PROMPT=0 git ls-remote --exit-code "$REPOSITORY" HEAD >/dev/null 2>&1 ||
+        die "It can't be read from here. Push this repository to one that can, and: make fork REPO=https://…"
+
+    step "Minikube, with $CPUS CPUs and $MEMORY MB"
+    minikube start --profile "$PROFILE" --driver=docker --memory="$MEMORY" --cpus="$CPUS"
+
+    step "The charts' repositories"
+    helm repo add argo https://argoproj.github.io/argo-helm --force-update
+    helm repo add prometheus-community https://prometheus-community.github.io/helm-charts --force-update
+    helm repo add grafana-community https://grafana-community.github.io/helm-charts --force-update
+    chart argocd argo/argo-cd $ARGO_CD argocd argo-cd/values.yaml
+    chart prometheus prometheus-community/prometheus $PROMETHEUS monitoring prometheus/values.yaml
+    chart grafana grafana-community/grafana $GRAFANA monitoring grafana/values.yaml
+
+    step "The images, version $VERSION"
+    docker build --tag "model-server:$VERSION" --file Dockerfile.model .
+    docker build --tag "api-gateway:$VERSION" --file Dockerfile.gateway .
+    minikube image load --profile "$PROFILE" "model-server:$VERSION" "api-gateway:$VERSION"
+
+    step "The project and the two Applications"
     kube apply -f argo-cd/app-project.yaml -f argo-cd/applicationset-model-server.yaml \
         -f argo-cd/applicationset-api-gateway.yaml
-    wait_healthy model-server
-    wait_healthy api-gateway
+    wait_for model-server
+    wait_for api-gateway
+
+    step "Done. Read a picture:"
     cat <<TEXT
+  kubectl --context $PROFILE -n ocr port-forward service/api-gateway 8001 &
+  curl -F image_file=@charts/api-gateway/files/hello.png http://127.0.0.1:8001/gateway/ocr
 
-Ready. The gateway:
+The dashboard, as admin, at http://127.0.0.1:3000:
+  kubectl --context $PROFILE -n monitoring get secret grafana -o jsonpath='{.data.admin-password}' | base64 -d; echo
+  kubectl --context $PROFILE -n monitoring port-forward service/grafana 3000:80
 
-    kubectl --context $PROFILE -n ocr port-forward service/api-gateway 8001 &
-    curl -F image_file=@docs/receipt.png 'http://127.0.0.1:8001/gateway/ocr?format=text'
-
-Grafana at http://127.0.0.1:3000, as admin with the password that the last line prints:
-
-    kubectl --context $PROFILE -n monitoring port-forward service/grafana 3000:80 &
-    kubectl --context $PROFILE -n monitoring get secret grafana -o jsonpath='{.data.admin-password}' | base64 -d
+Argo CD, as admin, at http://127.0.0.1:8080:
+  kubectl --context $PROFILE -n argocd get secret argocd-initial-admin-secret -o jsonpath='{.data.password}' | base64 -d; echo
+  kubectl --context $PROFILE -n argocd port-forward service/argocd-server 8080:80
 TEXT
 }
 
 down() {
-    need minikube
-    minikube --profile "$PROFILE" delete
+    step "Minikube $PROFILE, and all that is in it, goes"
+    minikube delete --profile "$PROFILE"
 }
 
 case ${1:-} in
-    up) up ;;
-    down) down ;;
-    *) die 'usage: scripts/minikube.sh up|down' ;;
+    up | down) "$1" ;;
+    *) die "usage: scripts/minikube.sh up|down" ;;
 esac

@@ -120,7 +120,7 @@ def killing(release: Release, pause: float) -> Iterator[None]:
 
 
 def test_overload_raises_the_alarm(release: Release, page_png: bytes, firing: Callable[..., bool]) -> None:
-    with Load(page_png, clients=64, pause=0).running():
+    with Load(page_png, clients=48, pause=0.5).running():
         eventually(
             lambda: firing("OcrSlow", "OcrQueueRefuses"), "OcrSlow and OcrQueueRefuses", seconds=240, every=3
         )

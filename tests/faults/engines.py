@@ -155,6 +155,7 @@ def _read_short_of_memory(image: GreyImage, mib: int) -> list[Word]:
         input=image.pixels,
         stdout=subprocess.PIPE,
         check=False,
+        env={**os.environ, "OMP_THREAD_LIMIT": "1"},  # as in a worker: each thread would want memory of its own
     )
     if done.returncode:
         raise RuntimeError("Tesseract did not survive")

@@ -248,6 +248,7 @@ class Pair:
                 file.close()
 
     def begin(self) -> Pair:
+        self.wait_idle()  # a request is logged after it is answered
         for watched in self.services:
             watched.begin()
         return self

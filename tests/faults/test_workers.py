@@ -158,6 +158,7 @@ def test_many_workers_hang_at_once(pair_of: PairOf) -> None:
         pair.check_whole()
 
 
+@pytest.mark.slow
 @pytest.mark.fault(5, "A page would wait past its deadline")
 def test_05_queue_past_the_deadline(pair: Pair, record: Record) -> None:
     begun = pages_begun(pair)
@@ -178,9 +179,8 @@ def test_05_queue_past_the_deadline(pair: Pair, record: Record) -> None:
     pair.wait_workers()
     assert pages_begun(pair) == begun + 2, "the page was never begun"
 
-    for _ in range(8):  # the pace is learnt
-        pair.read(engines.slow(0.5))
     with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: pair.read(engines.slow(0.5)), range(8)))  # the pace is learnt
         first = [pool.submit(pair.read, engines.slow(0.5)) for _ in range(4)]
         until(lambda: metrics(pair.model.service)["ocr_queue_length"] == 2, "two wait")
         refused = record.answer(
