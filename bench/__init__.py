@@ -1,0 +1,1 @@
+"""The benchmark: what the services around the engine cost, as ratios within one run."""

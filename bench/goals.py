@@ -1,0 +1,158 @@
+"""What the benchmark must show, and whether it does. Set for two cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`value` finds the measured value, and its smallest and largest round, in the figure's results."""
+
+    title: str
+    figure: str
+    value: Callable[[Figures], dict[str, Any]]
+    bound: float
+    at_least: bool = True
+    unit: str = ""
+    digits: int = 2
+    needs_usual: bool = False
+
+    @property
+    def demand(self) -> str:
+        return f"{'at least' if self.at_least else 'at most'} {self.bound:g}{self.unit}"
+
+    def reached(self, median: float) -> bool:
+        return median >= self.bound if self.at_least else median <= self.bound
+
+
+def _single(value: float) -> dict[str, Any]:
+    return {"median": value, "min": value, "max": value}
+
+
+def _share(ratio: str) -> Callable[[Figures], dict[str, Any]]:
+    return lambda found: found["ratios"][ratio]
+
+
+def _against(ratio: str) -> Callable[[Figures], dict[str, Any]]:
+    return lambda found: found["against_usual"]["ratios"][ratio]
+
+
+GOALS = (
+    Goal("(b) / (a), throughput at saturation, A4 at 200 dpi", "a4-200-throughput", _share("service/limit"), 0.95),
+    Goal(
+        "(b) / (a), throughput at saturation, page of 640 x 480", "page-throughput", _share("service/limit"), 0.90
+    ),
+    Goal(
+        "(b) / (d), throughput at concurrency 4, page",
+        "page-throughput",
+        _against("service/usual"),
+        10,
+        digits=1,
+        needs_usual=True,
+    ),
+    Goal(
+        "(b) / (e), throughput at concurrency 4, page",
+        "page-throughput",
+        _against("service/usual_omp1"),
+        2,
+        digits=1,
+        needs_usual=True,
+    ),
+    Goal(
+        "(b) time added over the bare engine at concurrency 1, p50, page",
+        "added-latency",
+        lambda found: found["workloads"]["page"]["added_ms"],
+        12,
+        at_least=False,
+        unit=" ms",
+        digits=1,
+    ),
+    Goal(
+        "goodput at 10 times the saturating load / peak goodput",
+        "overload",
+        lambda found: found["service"]["goodput_ratio"],
+        0.95,
+    ),
+    Goal(
+        "accepted requests answered within their deadline, all loads",
+        "overload",
+        lambda found: _single(100 * found["service"]["accepted_in_time"]),
+        99,
+        unit=" %",
+        digits=1,
+    ),
+    Goal(
+        "probes and /metrics while saturated, worst p99",
+        "probes",
+        lambda found: _single(found["worst_p99_ms"]),
+        50,
+        at_least=False,
+        unit=" ms",
+        digits=1,
+    ),
+    Goal(
+        "model server, start to ready",
+        "start",
+        lambda found: found["model_server"],
+        6,
+        at_least=False,
+        unit=" s",
+    ),
+    Goal(
+        "memory after 2,000 pictures / after 100",
+        "memory",
+        lambda found: _single(found["ratio"]),
+        1.10,
+        at_least=False,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    goal: Goal
+    median: float
+    low: float
+    high: float
+
+    @property
+    def reached(self) -> bool:
+        return self.goal.reached(self.median)
+
+    @property
+    def measured(self) -> str:
+        goal = self.goal
+        text = f"{self.median:.{goal.digits}f}{goal.unit}"
+        if self.low != self.high:
+            text += f" ({self.low:.{goal.digits}f} to {self.high:.{goal.digits}f})"
+        return text
+
+
+def verdicts(figures: dict[str, Figures]) -> list[Verdict]:
+    """Of all goals whose figures were measured; those against the usual design may have been left out."""
+    return [
+        Verdict(goal, value["median"], value["min"], value["max"])
+        for goal in GOALS
+        if (value := _value(goal, figures)) is not None
+    ]
+
+
+def missing(figures: dict[str, Figures], *, without_usual: bool) -> list[str]:
+    """Goals without a measured value that should have one."""
+    return [
+        goal.title for goal in GOALS if _value(goal, figures) is None and not (without_usual and goal.needs_usual)
+    ]
+
+
+def _value(goal: Goal, figures: dict[str, Figures]) -> dict[str, Any] | None:
+    found = figures.get(goal.figure)
+    if found is None or (goal.needs_usual and "against_usual" not in found):
+        return None
+    return goal.value(found)

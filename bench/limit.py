@@ -1,0 +1,101 @@
+"""The limit: warm engines in a tight loop on pixels already decoded, with nothing around them.
+
+The pictures still to be read are numbers in a pipe, from which each process takes the next one: no process is
+idle while there is work, whatever each picture costs.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench import child, machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model_server.page import GreyImage
+
+_NUMBER = struct.Struct("<H")
+_MOST = 30_000  # what fits into a pipe's 64 KiB
+
+
+class Reading(NamedTuple):
+    """One picture read: which of the list, from when to when (monotonic seconds), and its text."""
+
+    number: int
+    began: float
+    ended: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Result:
+    readings: list[Reading]
+    cpu_seconds: float
+
+    @property
+    def wall_seconds(self) -> float:
+        return max(r.ended for r in self.readings) - min(r.began for r in self.readings)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    images: list[GreyImage]
+    picks: list[int]
+    pipe: int
+
+
+def run(images: list[GreyImage], picks: list[int], processes: int) -> Result:
+    """Read `images[i] for i in picks`, each once, by that many processes."""
+    if len(picks) > _MOST:
+        raise ValueError(f"at most {_MOST} pictures in one go")
+    take, give = os.pipe()
+    env = {**os.environ, "OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}
+    children: list[child.Child] = []
+    try:
+        plan = _Plan(images, picks, take)
+        children += [child.Child(__name__, plan, env, (take,)) for _ in range(processes)]
+        for started in children:
+            started.wait_ready()
+        os.write(give, b"".join(_NUMBER.pack(number) for number in range(len(picks))))
+        os.close(give)
+        give = -1
+        for started in children:
+            started.go()
+        results: list[Result] = [started.result() for started in children]
+    finally:
+        for started in children:
+            started.close()
+        os.close(take)
+        if give >= 0:
+            os.close(give)
+    readings = [reading for result in results for reading in result.readings]
+    return Result(sorted(readings), sum(result.cpu_seconds for result in results))
+
+
+def prepare(plan: _Plan) -> Callable[[], Result]:
+    from model_server.engines.tesserocr_engine import Engine  # noqa: PLC0415 - only the child needs it
+    from model_server.page import Parameters, text_of  # noqa: PLC0415
+
+    machine.schedule_as_worker()
+    engine = Engine(Path(sys.prefix) / "share" / "tessdata")
+    parameters = Parameters()
+    engine.read(min(plan.images, key=lambda image: len(image.pixels)), parameters)
+
+    def work() -> Result:
+        readings: list[Reading] = []
+        cpu = time.process_time()
+        while len(taken := os.read(plan.pipe, _NUMBER.size)) == _NUMBER.size:
+            (number,) = _NUMBER.unpack(taken)
+            began = time.monotonic()
+            words = engine.read(plan.images[plan.picks[number]], parameters)
+            readings.append(Reading(number, began, time.monotonic(), text_of(words)))
+        return Result(readings, time.process_time() - cpu)
+
+    return work

@@ -1,0 +1,94 @@
+"""One client, one picture at a time: read by a warm engine in this process, then by the service, by turns.
+
+What slows the machine down slows both halves of a pair down, so that their difference stands.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import uvloop
+
+from bench import child, machine
+from bench.http1 import Answer, Connection
+from bench.load import HOST, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model_server.page import GreyImage
+
+
+@dataclass(frozen=True)
+class Plan:
+    images: list[GreyImage]
+    target: Target
+    picks: list[int]
+
+
+class Pair(NamedTuple):
+    """Seconds of each, and the service's answer."""
+
+    pick: int
+    engine: float
+    service: float
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Result:
+    pairs: list[Pair]
+    cpu_seconds: float
+
+
+def run(plan: Plan) -> Result:
+    started = child.Child(__name__, plan, {**os.environ, "OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"})
+    try:
+        started.wait_ready().go()
+        result: Result = started.result()
+    finally:
+        started.close()
+    return result
+
+
+def prepare(plan: Plan) -> Callable[[], Result]:
+    from model_server.engines.tesserocr_engine import Engine  # noqa: PLC0415 - only the child needs it
+    from model_server.page import Parameters  # noqa: PLC0415
+
+    machine.schedule_as_worker()
+    engine = Engine(Path(sys.prefix) / "share" / "tessdata")
+    parameters = Parameters()
+
+    def by_engine(pick: int) -> float:
+        began = time.perf_counter()
+        engine.read(plan.images[pick], parameters)
+        return time.perf_counter() - began
+
+    async def by_service(connection: Connection, pick: int) -> tuple[float, Answer]:
+        began = time.perf_counter()
+        answer = await connection.ask(plan.target.requests[pick])
+        return time.perf_counter() - began, answer
+
+    async def work() -> Result:
+        cpu = time.process_time()
+        connection = await Connection.open(HOST, plan.target.port)
+        pairs: list[Pair] = []
+        for number, pick in enumerate(plan.picks):
+            if number % 2:
+                service, answer = await by_service(connection, pick)
+                bare = by_engine(pick)
+            else:
+                bare = by_engine(pick)
+                service, answer = await by_service(connection, pick)
+            pairs.append(Pair(pick, bare, service, *answer))
+        connection.close()
+        return Result(pairs, time.process_time() - cpu)
+
+    by_engine(0)
+    return lambda: uvloop.run(work())

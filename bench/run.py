@@ -1,0 +1,182 @@
+"""One run: its options, the services it keeps up, and the ways to measure that all figures share."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import statistics
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import limit, load, machine, subjects
+from bench.subjects import BrokenRun
+from bench.workloads import workload
+from model_server.cpus import allowed_cpus
+from tests.pictures.accuracy import character_error_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.progress import Progress
+
+    from bench.subjects import Stack, Subject
+
+_WORST_ERROR_RATE = 0.1  # of characters, against the text that was drawn; other builds read a little differently
+_OK = 200
+
+
+@dataclass(frozen=True)
+class Options:
+    short: bool = False
+    rounds: int = 5
+    without_usual: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One subject in one round. `cpu_ms` is CPU time per picture, by group of processes, all of them counted."""
+
+    pictures: int
+    per_second: float
+    cpu_ms: dict[str, float]
+    foreign: float
+    seconds: list[float]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the bare engine makes of each image of a workload, and how long it takes."""
+
+    texts: list[str]
+    seconds: list[float]
+
+
+@dataclass
+class Run:
+    options: Options
+    progress: Progress
+    cores: int = field(default_factory=allowed_cpus)
+    foreign: list[float] = field(default_factory=list)
+    _references: dict[str, Reference] = field(default_factory=dict)
+    _stack: Stack | None = None
+    _opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __post_init__(self) -> None:
+        self._figure = self.progress.add_task("", total=None, visible=False, what="")
+
+    @property
+    def saturating(self) -> int:
+        """Clients that keep every worker busy and the next picture waiting."""
+        return 4 * self.cores
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def steps(self, title: str, total: int) -> None:
+        """Begin a figure of `total` measurements."""
+        self.progress.reset(self._figure, description=title, total=total, visible=True, what="")
+
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        self.progress.update(self._figure, what=what)
+        yield
+        self.progress.advance(self._figure)
+
+    def stack(self) -> Stack:
+        """Both services, started when first needed and kept: idle ones cost nothing."""
+        if self._stack is None:
+            self._stack = self._opened.enter_context(self.fresh_stack())
+        return self._stack
+
+    @contextlib.contextmanager
+    def fresh_stack(self) -> Iterator[Stack]:
+        with tempfile.TemporaryDirectory(prefix="bench-") as logs, subjects.stack(Path(logs)) as started:
+            yield started
+
+    def reference(self, name: str) -> Reference:
+        """Read each image once by the bare engine.
+
+        Raises:
+            BrokenRun: the engine misreads a picture.
+        """
+        if name not in self._references:
+            images = workload(name).images
+            result = limit.run([image.grey for image in images], list(range(len(images))), 1)
+            texts = [reading.text for reading in result.readings]
+            for image, text in zip(images, texts, strict=True):
+                _check_against_drawn(image.text, text, f"the bare engine, {name}")
+            seconds = [reading.ended - reading.began for reading in result.readings]
+            self._references[name] = Reference(texts, seconds)
+        return self._references[name]
+
+    def count(self, name: str, seconds: float) -> int:
+        """Pictures that keep the bare engines busy for about that long: whole turns of the workload's list."""
+        work = workload(name)
+        each = self.reference(name).seconds
+        mean = statistics.mean(each[pick] for pick in work.order)
+        turn = math.lcm(len(work.order), self.cores)
+        return max(1, round(seconds * self.cores / mean / turn)) * turn
+
+    def limit(self, name: str, count: int, processes: int | None = None) -> Measured:
+        """The bare engines, one process a core."""
+        work = workload(name)
+        meter = machine.CpuMeter()
+        result = limit.run([image.grey for image in work.images], work.picks(count), processes or self.cores)
+        use = meter.stop(engine=result.cpu_seconds)
+        seconds = [reading.ended - reading.began for reading in result.readings]
+        return self._measured(count, result.wall_seconds, use, seconds)
+
+    def closed(self, subject: Subject, name: str, count: int, clients: int, *, exact: bool = True) -> Measured:
+        """So many clients, one picture after the other, each answer checked.
+
+        Raises:
+            BrokenRun: an error, or a wrong text: other than the bare engine's where `exact`, else far from what
+                was drawn.
+        """
+        work = workload(name)
+        target = load.Target(subject.port, subjects.requests(subject, work))
+        meter = machine.CpuMeter(subject.cpu_seconds)
+        result = load.run(load.Plan(target, work.picks(count), clients, patience=600))
+        use = meter.stop(generator=result.cpu_seconds)
+        self.check(subject, name, result.samples, exact=exact)
+        return self._measured(count, result.wall_seconds, use, [sample.seconds for sample in result.samples])
+
+    def check(self, subject: Subject, name: str, samples: Sequence[load.Sample], *, exact: bool = True) -> None:
+        work = workload(name)
+        reference = self.reference(name)
+        for sample in samples:
+            where = f"{subject.name}, {name}"
+            if sample.status != _OK:
+                raise BrokenRun(f"{where}: answered {sample.status}: {sample.body[:300]!r}")
+            text = subject.text(sample.body)
+            if not exact:
+                _check_against_drawn(work.images[sample.pick].text, text, where)
+            elif text != reference.texts[sample.pick]:
+                raise BrokenRun(f"{where}: another text than the bare engine's: {text[:300]!r}")
+
+    def _measured(self, count: int, wall: float, use: machine.CpuUse, seconds: list[float]) -> Measured:
+        self.foreign.append(use.foreign)
+        cpu_ms = {name: 1e3 * used / count for name, used in use.by_process.items()}
+        return Measured(count, count / wall, cpu_ms, use.foreign, seconds)
+
+
+def interleave(
+    run: Run, rounds: int, turns: dict[str, Callable[[], Measured]], title: str
+) -> dict[str, list[Measured]]:
+    """Each takes its turn in each round; another one begins each round."""
+    run.steps(title, rounds * len(turns))
+    names = list(turns)
+    measured: dict[str, list[Measured]] = {name: [] for name in names}
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            with run.step(name):
+                measured[name].append(turns[name]())
+    return measured
+
+
+def _check_against_drawn(drawn: str, text: str, where: str) -> None:
+    if (rate := character_error_rate(drawn, text)) > _WORST_ERROR_RATE:
+        raise BrokenRun(f"{where}: {rate:.0%} of the characters are wrong: {text[:300]!r}")
