@@ -114,6 +114,8 @@ def _measure(names: list[str], options: Options, console: Console) -> dict[str, 
                 progress.update(whole, what=name)
                 figures[name] = FIGURES[name].measure(run)
                 progress.advance(whole)
+                if not console.is_terminal:  # a log shows no bar
+                    console.print(f"{name}: measured, {time.monotonic() - began:.0f} s since the beginning")
         finally:
             run.close()
     return {

@@ -26,11 +26,12 @@ _MOST = 30_000  # what fits into a pipe's 64 KiB
 
 
 class Reading(NamedTuple):
-    """One picture read: which of the list, from when to when (monotonic seconds), and its text."""
+    """One picture read: its place in the list, from when to when (monotonic), its CPU seconds, its text."""
 
     number: int
     began: float
     ended: float
+    cpu: float
     text: str
 
 
@@ -93,9 +94,10 @@ def prepare(plan: _Plan) -> Callable[[], Result]:
         cpu = time.process_time()
         while len(taken := os.read(plan.pipe, _NUMBER.size)) == _NUMBER.size:
             (number,) = _NUMBER.unpack(taken)
-            began = time.monotonic()
+            began, used = time.monotonic(), time.process_time()
             words = engine.read(plan.images[plan.picks[number]], parameters)
-            readings.append(Reading(number, began, time.monotonic(), text_of(words)))
+            ended, used = time.monotonic(), time.process_time() - used
+            readings.append(Reading(number, began, ended, used, text_of(words)))
         return Result(readings, time.process_time() - cpu)
 
     return work

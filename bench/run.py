@@ -51,6 +51,7 @@ class Reference:
 
     texts: list[str]
     seconds: list[float]
+    cpu_seconds: list[float]
 
 
 @dataclass
@@ -108,7 +109,8 @@ class Run:
             for image, text in zip(images, texts, strict=True):
                 _check_against_drawn(image.text, text, f"the bare engine, {name}")
             seconds = [reading.ended - reading.began for reading in result.readings]
-            self._references[name] = Reference(texts, seconds)
+            cpu_seconds = [reading.cpu for reading in result.readings]
+            self._references[name] = Reference(texts, seconds, cpu_seconds)
         return self._references[name]
 
     def count(self, name: str, seconds: float) -> int:

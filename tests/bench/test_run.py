@@ -24,7 +24,7 @@ def sample(status: int = 200, body: bytes = b'{"text":"Right\\n"}') -> load.Samp
 
 @pytest.fixture
 def subject(run: Run) -> WholePath:
-    run._references["label"] = Reference(["Right\n"], [0.02])
+    run._references["label"] = Reference(["Right\n"], [0.02], [0.02])
     return WholePath.__new__(WholePath)
 
 
@@ -51,7 +51,7 @@ def test_an_error_or_another_text_breaks_the_run(run: Run, subject: WholePath, w
 
 
 def test_the_pictures_of_a_measurement_are_whole_turns_of_the_list(run: Run) -> None:
-    run._references["label"] = Reference([""] * 8, [0.02] * 8)
+    run._references["label"] = Reference([""] * 8, [0.02] * 8, [0.02] * 8)
     assert run.count("label", 0.0001) % 8 == 0
     assert run.count("label", 1.0) == pytest.approx(run.cores / 0.02, abs=8)
 

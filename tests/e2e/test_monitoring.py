@@ -17,7 +17,7 @@ from tests.e2e.cluster import IMAGE_TAG, Prometheus, eventually, kubectl
 from tests.e2e.load import Load
 from tests.e2e.release import Release
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 RULES: dict[str, str] = {
     rule["alert"]: rule["expr"]
@@ -54,8 +54,8 @@ def firing(prometheus: Prometheus) -> Callable[..., bool]:
 
 @pytest.fixture(scope="module")
 def busy(release: Release, hello: bytes, prometheus: Prometheus) -> None:
-    """Enough load for every window."""
-    with Load(hello, clients=4, pause=0.2).running():
+    """Enough load for every window, and no more: the faults that follow must not drown in it."""
+    with Load(hello, clients=2, pause=0.5).running():
         filled = (
             "sum(rate(kserve_inference_request_count[1m])) > 0.5 and sum(rate(gateway_requests_total[1m])) > 0.5"
         )
@@ -87,14 +87,16 @@ def test_series_bear_the_pods_name_and_their_own_namespace(
 
 
 @pytest.mark.parametrize("alert", RULES)
-def test_no_alert_fires_when_all_is_well(busy: None, prometheus: Prometheus, alert: str) -> None:
-    assert prometheus.query(RULES[alert]) == []
+def test_no_alert_fires_when_all_is_well(busy: None, release: Release, prometheus: Prometheus, alert: str) -> None:
+    """Pods of an earlier run that was ill on purpose are left out: Prometheus remembers them for a while."""
+    present = {"", *release.ready_pods("model-server"), *release.ready_pods("api-gateway")}
+    assert [one for one in prometheus.query(RULES[alert]) if one["metric"].get("pod", "") in present] == []
 
 
 def test_crashing_workers_raise_the_alarm(release: Release, page_png: bytes, firing: Callable[..., bool]) -> None:
     with Load(page_png, clients=3, pause=0).running():
-        with killing(release, pause=2.5):
-            eventually(lambda: firing("OcrWorkersRestart", "OcrPagesFail"), "the alerts", seconds=180)
+        with killing(release, pause=1.2):
+            eventually(lambda: firing("OcrWorkersRestart", "OcrPagesFail"), "the alerts", seconds=300)
         with killing(release, pause=0.1):
             eventually(lambda: firing("OcrWorkersMissing"), "OcrWorkersMissing", seconds=120, every=0.5)
     eventually(lambda: not firing("OcrWorkersMissing"), "the workers back")
@@ -122,7 +124,7 @@ def killing(release: Release, pause: float) -> Iterator[None]:
 def test_overload_raises_the_alarm(release: Release, page_png: bytes, firing: Callable[..., bool]) -> None:
     with Load(page_png, clients=48, pause=0.5).running():
         eventually(
-            lambda: firing("OcrSlow", "OcrQueueRefuses"), "OcrSlow and OcrQueueRefuses", seconds=240, every=3
+            lambda: firing("OcrSlow", "OcrQueueRefuses"), "OcrSlow and OcrQueueRefuses", seconds=300, every=3
         )
 
 

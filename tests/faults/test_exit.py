@@ -126,6 +126,7 @@ def test_19_model_server(pair_of: PairOf, record: Record) -> None:
             assert answers(f"{pair.gateway.service.url}/health/live")
             until(lambda: load.found["model_server_unreachable"], "the gateway noticed")
         assert set(load.found) <= {"ok", "model_server_unreachable"}, load.found
+        until(lambda: metrics(pair.gateway.service)["gateway_in_flight"] == 0, "the last one is logged, too")
         pair.gateway.counted.update(load.found)
         assert Counter(line["outcome"] for line in pair.gateway.new_access()) == load.found
         assert Counter(line["outcome"] for line in pair.model.new_access()) == {"ok": load.found["ok"]}

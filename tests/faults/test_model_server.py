@@ -37,7 +37,9 @@ def test_16_model_server_down(pair_of: PairOf, record: Record) -> None:
                 assert answer.headers["retry-after"]
                 assert answer.seconds < 2 * CONNECT_SECONDS + little(), "the connect timeout, for two tries"
                 assert metrics(pair.gateway.service)[RETRIES] == 1
+                pair.wait_idle()
                 pair.check_accounts()
+                record.also(f"{what}: client = log = counters")
         for caller in held:
             caller.close()
 

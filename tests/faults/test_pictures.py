@@ -212,11 +212,13 @@ def test_14_sizes(pair: Pair, record: Record) -> None:
             rows=zlib.compress(bytes(9 * 64)),
         ),
     }
+    answers = []
     for what, data in liars.items():
-        answer = pair.read(data)
-        assert answer.status in (200, 415, 422), (what, answer)
-        assert answer.seconds < 1 * crowding(), what
-    record.saw(f"{len(liars)} headers that lie", "422", answer.seconds)
+        answers.append(pair.read(data))
+        assert answers[-1].status in (200, 415, 422), (what, answers[-1])
+        assert answers[-1].seconds < 1 * crowding(), what
+    got = ", ".join(f"{count} times {outcome}" for outcome, count in sorted(outcomes(answers).items()))
+    record.saw(f"{len(liars)} headers that lie", got, max(answer.seconds for answer in answers))
     record.whole(pair)
 
 

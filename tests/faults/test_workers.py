@@ -106,8 +106,9 @@ def test_03_failed_allocation(pair: Pair, record: Record) -> None:
             silent.append((mib, answer))
     assert silent, "the fault itself: success, and no words"
     mib, answer = silent[0]
-    assert engines.words_short_of_memory(mib) < words, "this is what would have been answered"
-    record.answer(f"a page of {words} words of which Tesseract finds none, short of memory", answer)
+    found = engines.words_short_of_memory(mib)
+    assert found < words, "this is what would have been answered"
+    record.answer(f"a page of {words} words of which Tesseract, short of memory, finds {found}", answer)
     record.also("never 200 with less text")
     record.whole(pair)
 
@@ -217,6 +218,7 @@ def test_one_of_several_crashes(pair: Pair, record: Record) -> None:
     answer = record.answer("the call", pair.predict(*call))
     assert (answer.status, answer.code) == (503, "worker_crashed")
     assert answer.seconds < 2 * crowding(), "the others are given up"
+    pair.wait_workers()
     both = pair.predict(
         engines.picture(Fault.SPIN), engines.picture(Fault.SPIN), headers={"x-request-timeout": "0.5"}
     )
@@ -229,10 +231,11 @@ def test_one_of_several_crashes(pair: Pair, record: Record) -> None:
 @pytest.mark.fault(0, "A worker dies between two pages")
 def test_worker_dies_idle(pair: Pair, record: Record) -> None:
     """Nobody's page is lost to it."""
+    pair.wait_workers()
     before = restarts(pair)
     for worker in pair.workers():
         worker.kill()
-    until(lambda: (restarts(pair) - before).total() == 2, "the deaths were noticed")
+    until(lambda: (restarts(pair) - before).total() >= 2, "the deaths were noticed")
     assert record.answer("a page once both were killed", pair.read(KNOWN)).status == 200
     replaced(pair, before, record, memory=2)
     record.whole(pair)
