@@ -5,6 +5,7 @@ What else is needed comes from the environment: docs/kubernetes.md lists it.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.e2e import cluster
 from tests.e2e.cluster import kubectl
 from tests.e2e.release import Release
+from tests.pictures import render
 
 collect_ignore_glob = [] if os.environ.get("E2E") else ["test_*.py"]
 
@@ -43,6 +45,18 @@ def release() -> Iterator[Release]:
 @pytest.fixture(scope="session")
 def hello() -> bytes:
     return Path("charts/api-gateway/files/hello.png").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def heavy_png(page: render.Picture) -> bytes:
+    """Four pages on one: a second or so of work."""
+    width, height = page.image.size
+    four = page.image.resize((2 * width, 2 * height))
+    for corner in ((0, 0), (width, 0), (0, height), (width, height)):
+        four.paste(page.image, corner)
+    file = io.BytesIO()
+    four.save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -93,9 +93,9 @@ def test_no_alert_fires_when_all_is_well(busy: None, release: Release, prometheu
     assert [one for one in prometheus.query(RULES[alert]) if one["metric"].get("pod", "") in present] == []
 
 
-def test_crashing_workers_raise_the_alarm(release: Release, page_png: bytes, firing: Callable[..., bool]) -> None:
-    with Load(page_png, clients=3, pause=0).running():
-        with killing(release, pause=1.2):
+def test_crashing_workers_raise_the_alarm(release: Release, heavy_png: bytes, firing: Callable[..., bool]) -> None:
+    with Load(heavy_png, clients=3, pause=0).running():
+        with killing(release, pause=2.5):
             eventually(lambda: firing("OcrWorkersRestart", "OcrPagesFail"), "the alerts", seconds=300)
         with killing(release, pause=0.1):
             eventually(lambda: firing("OcrWorkersMissing"), "OcrWorkersMissing", seconds=120, every=0.5)
@@ -121,8 +121,8 @@ def killing(release: Release, pause: float) -> Iterator[None]:
         killer.join()
 
 
-def test_overload_raises_the_alarm(release: Release, page_png: bytes, firing: Callable[..., bool]) -> None:
-    with Load(page_png, clients=48, pause=0.5).running():
+def test_overload_raises_the_alarm(release: Release, heavy_png: bytes, firing: Callable[..., bool]) -> None:
+    with Load(heavy_png, clients=48, pause=0.5).running():
         eventually(
             lambda: firing("OcrSlow", "OcrQueueRefuses"), "OcrSlow and OcrQueueRefuses", seconds=300, every=3
         )
