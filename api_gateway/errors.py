@@ -43,7 +43,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api_gateway.formats import FORMATS
-from service_kit.errors import ServiceError
+from service_kit.errors import DeadlineExceeded, ServiceError
 
 
 class BadRequest(ServiceError):
@@ -289,8 +289,13 @@ def _tree(root: type[ServiceError]) -> list[type[ServiceError]]:
     return [root, *(found for child in root.__subclasses__() for found in _tree(child))]
 
 
-OUTCOMES = {
-    (error.status, error.code)
-    for error in _tree(ServiceError)
-    if error not in (ServiceError, Relayed, DocumentError, PageError)
-} | {(status, code) for code, status in RELAYED.items()}
+_OF_PAGES = _tree(PageError)
+_NO_OUTCOMES = (ServiceError, Relayed, DocumentError, *_OF_PAGES)
+OUTCOMES = {(error.status, error.code) for error in _tree(ServiceError) if error not in _NO_OUTCOMES} | {
+    (status, code) for code, status in RELAYED.items()
+}
+# Of a page of a document.
+_MAY_FAIL_A_PAGE: list[type[ServiceError]] = [
+    *_OF_PAGES[1:], DamagedDocument, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed,
+]  # fmt: skip
+PAGE_OUTCOMES = {"ocr", "embedded"} | {error.code for error in _MAY_FAIL_A_PAGE} | {*RELAYED}

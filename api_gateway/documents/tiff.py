@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from mmap import mmap
 
-    Data = bytes | mmap | memoryview
+    Data = bytes | bytearray | mmap | memoryview
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of each type's value
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
