@@ -57,7 +57,9 @@ class ModelServer:
         Raises:
             Relayed, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed.
         """
-        call = _Call(_body(pybase64.b64encode(picture), parameters), request.id, request.deadline)
+        before, after = around(parameters)
+        body = b"".join([before.encode(), pybase64.b64encode(picture), after.encode()])
+        call = _Call(body, request.id, request.deadline)
         began = time.monotonic()
         try:
             async with asyncio.timeout(request.deadline.left()):
@@ -70,16 +72,16 @@ class ModelServer:
             self._metrics.upstream.observe(seconds)
         return answer
 
-    async def read_page(
-        self, encoded: bytes, parameters: Mapping[str, Any], request: RequestContext, number: int, seconds: float
-    ) -> dict[str, Any]:
-        """The prediction for a page of a document, in base64: one call, behind single pictures, in so much time.
+    async def read_page(self, body: bytes, request: RequestContext, number: int, seconds: float) -> dict[str, Any]:
+        """The prediction for a page of a document: one call, behind single pictures, in so much time.
+
+        The `body` is what `around` gives, with the page in base64 in between.
 
         Raises:
             Relayed, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed.
         """
         deadline = Deadline(min(seconds, request.deadline.left()))
-        call = _Call(_body(encoded, parameters), page_id(request.id, number), deadline, (_BEHIND,))
+        call = _Call(body, page_id(request.id, number), deadline, (_BEHIND,))
         began = time.monotonic()
         try:
             async with asyncio.timeout(deadline.left()):
@@ -158,6 +160,11 @@ class ModelServer:
         return _understand(answer)
 
 
+def around(parameters: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands before and behind a picture's base64 in the body of a call."""
+    return '{"instances":[{"image":{"b64":"', f'"}},"parameters":{orjson.dumps(parameters).decode()}}}]}}'
+
+
 def page_id(request_id: str, number: int) -> str:
     """The id under which a page of a document goes; the request's own where that is too long already."""
     found = f"{request_id}.{number}"
@@ -170,10 +177,6 @@ class _Call:
     id: str
     deadline: Deadline
     headers: tuple[tuple[str, str], ...] = ()
-
-
-def _body(encoded: bytes, parameters: Mapping[str, Any]) -> bytes:
-    return b'{"instances":[{"image":{"b64":"%b"},"parameters":%b}]}' % (encoded, orjson.dumps(parameters))
 
 
 # What an answer is made of; one without it is not understood.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from api_gateway.upstream import around
 from service_kit.errors import DeadlineExceeded, ServiceError
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Fanout:
         """Also of a task that was cancelled before it began."""
         self._reading.discard(reading)
         if not isinstance(split, ServiceError):
-            self._held.give_back(len(split.encoded))
+            self._held.give_back(len(split.body))
         if not reading.cancelled():
             reading.exception()  # whoever waits for it sees it, or nobody has to
 
@@ -131,10 +132,16 @@ class Fanout:
         task = self._task
         began = time.monotonic()
         try:
-            split = await self._splitter.page(number, task.dpi, task.deadline, embedded_text=task.embedded_text)
+            split = await self._splitter.page(
+                number,
+                task.deadline,
+                dpi=task.dpi,
+                embedded_text=task.embedded_text,
+                around=around(task.parameters),
+            )
         except ServiceError as error:
             return error
-        await self._held.take(len(split.encoded))
+        await self._held.take(len(split.body))
         split.page["duration_seconds"] = round(time.monotonic() - began, 6)
         return split
 
@@ -184,9 +191,7 @@ class Fanout:
         task = self._task
         began = time.monotonic()
         try:
-            prediction = await self._model_server.read_page(
-                split.encoded, task.parameters, task.request, number, task.page_seconds
-            )
+            prediction = await self._model_server.read_page(split.body, task.request, number, task.page_seconds)
         except ServiceError as error:
             if error.code in REFUSALS:
                 self._window.refused()

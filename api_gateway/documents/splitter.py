@@ -55,7 +55,7 @@ class Split(NamedTuple):
     """What is known of a page (`source`, `width`, `height`, `dpi`; its text where embedded), and its picture."""
 
     page: dict[str, Any]
-    encoded: bytes  # base64
+    body: bytes  # base64, with what belongs around it
 
 
 class _GivenUp(Exception):
@@ -92,24 +92,32 @@ class Splitter:
             raise errors.DamagedDocument from None
         self.page_count = answer["page_count"]
 
-    async def page(self, number: int, dpi: float, deadline: Deadline, *, embedded_text: bool) -> Split:
-        """Page `number`, counted from 1.
+    async def page(
+        self,
+        number: int,
+        deadline: Deadline,
+        *,
+        dpi: float,
+        embedded_text: bool,
+        around: tuple[str, str] = ("", ""),
+    ) -> Split:
+        """Page `number`, counted from 1; `around` stands before and behind its picture.
 
         Raises:
             DamagedPage, PageTooLarge, TooManyPixels, PageTooComplex, DeadlineExceeded.
         """
         if self._deaths >= _MOST_DEATHS:
             raise errors.DamagedPage("Not tried: too many pages of this document could not be taken out of it.")
-        question = {"page": number, "dpi": dpi, "embedded_text": embedded_text}
+        question = {"page": number, "dpi": dpi, "embedded_text": embedded_text, "around": around}
         try:
-            answer, encoded = await self._call_again_once(question, deadline)
+            answer, body = await self._call_again_once(question, deadline)
         except ChildDied:
             self._deaths += 1
             raise errors.DamagedPage("The page can't be taken out of the document: reading it fails.") from None
         except _GivenUp:
             self._deaths += 1
             raise errors.PageTooComplex from None
-        return Split(answer["page"], encoded)
+        return Split(answer["page"], body)
 
     async def close(self) -> None:
         starting, self._starting = self._starting, None

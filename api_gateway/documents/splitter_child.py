@@ -1,8 +1,9 @@
 """The process that takes one document apart. What it meets may crash it, hang it or fill it: the parent watches.
 
-{"open": path, "kind": "pdf"|"tiff", "password": ...}         -> {"page_count": n}
-{"page": n, "dpi": 300, "embedded_text": true}                -> {"page": {...}} and the picture in base64, or none
-                                                              -> {"error": {"code", "text"}}
+{"open": path, "kind": "pdf"|"tiff", "password": ...} -> {"page_count": n}
+{"page": n, "dpi": 300, "embedded_text": true, "around": [a, b]}
+    -> {"page": {...}} and the picture in base64 between a and b, or nothing where the text is embedded
+either -> {"error": {"code", "text"}}
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class Splitter:
             page, picture = self._document.page(number, header["dpi"], embedded_text=header["embedded_text"])
         else:
             raise Refused("damaged_document", "No document was opened.")
-        return {"page": page}, pybase64.b64encode(picture)
+        if page["source"] == "embedded":
+            return {"page": page}, b""
+        before, after = header["around"]  # put together here, the parent has no copy to make
+        return {"page": page}, b"".join([before.encode(), pybase64.b64encode(picture), after.encode()])
 
 
 def _confine(address_space: int) -> None:

@@ -51,7 +51,7 @@ async def opened(
 
 
 async def take(splitter: Splitter, number: int = 1, dpi: float = 100, *, embedded_text: bool = True) -> Split:
-    return await splitter.page(number, dpi, Deadline(60), embedded_text=embedded_text)
+    return await splitter.page(number, Deadline(60), dpi=dpi, embedded_text=embedded_text)
 
 
 def first(folder: Path, document: bytes, dpi: float = 100, *, embedded_text: bool = True, **how: Any) -> Split:
@@ -74,7 +74,7 @@ def outcome(folder: Path, document: bytes, **how: Any) -> str:
 
 
 def image(split: Split) -> Image.Image:
-    found = Image.open(io.BytesIO(pybase64.b64decode(split.encoded, validate=True)))
+    found = Image.open(io.BytesIO(pybase64.b64decode(split.body, validate=True)))
     found.load()
     return found
 
@@ -147,12 +147,12 @@ def test_a_form_is_drawn_filled_in(tmp_path: Path) -> None:
 def test_what_shrinks_little_goes_as_it_is_and_never_over_the_limit(tmp_path: Path) -> None:
     noisy = make.scanned(render.Picture(Image.effect_noise((800, 800), 50), "", 100))
     plain = first(tmp_path, noisy)
-    assert len(plain.encoded) > 800 * 800
+    assert len(plain.body) > 800 * 800
     packed = first(tmp_path, noisy, limits=replace(LIMITS, max_image_bytes=500_000))
-    assert len(packed.encoded) < len(plain.encoded)
+    assert len(packed.body) < len(plain.body)
     assert image(packed).tobytes() == image(plain).tobytes()
     blank = first(tmp_path, make.digital(""))
-    assert len(blank.encoded) < 10_000
+    assert len(blank.body) < 10_000
 
 
 def test_an_encrypted_document(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_the_pages_of_a_tiff_are_cut_out_as_they_are(tmp_path: Path, compression
 def test_a_page_stored_plainly_over_the_limit_is_deflated(tmp_path: Path) -> None:
     document = make.tiff([render.page(1), render.page(2)], compression="raw")
     cut = first(tmp_path, document, kind="tiff", limits=replace(LIMITS, max_image_bytes=100_000))
-    assert len(cut.encoded) < 100_000
+    assert len(cut.body) < 100_000
     assert image(cut).tobytes() == render.page(1).image.tobytes()
 
 
@@ -336,7 +336,7 @@ def test_the_deadline_ends_the_splitting(tmp_path: Path) -> None:
             await splitter.open(path, "pdf", None, Deadline(10))
             began = time.monotonic()
             with pytest.raises(DeadlineExceeded):
-                await splitter.page(1, 100, Deadline(0.3), embedded_text=True)
+                await splitter.page(1, Deadline(0.3), dpi=100, embedded_text=True)
             return time.monotonic() - began
         finally:
             await splitter.close()
