@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import math
 import time
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import orjson
+import pybase64
 
 from api_gateway.errors import RELAYED, ModelServerFailed, ModelServerUnreachable, NotReady, Relayed
 from api_gateway.transport import FreshConnections
@@ -56,7 +56,7 @@ class ModelServer:
             Relayed, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed.
         """
         body = b'{"instances":[{"image":{"b64":"%b"},"parameters":%b}]}' % (
-            base64.b64encode(picture),
+            pybase64.b64encode(picture),
             orjson.dumps(parameters),
         )
         began = time.monotonic()
