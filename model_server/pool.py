@@ -186,7 +186,7 @@ class Pool:
         return job
 
     async def _serve(self, worker: Child, job: Job) -> tuple[str, float | None]:
-        """Have the page read; why the worker has to go (or nothing), and the seconds of work where they say anything."""
+        """Have the page read; why the worker has to go, if it has to, and the seconds where they say anything."""
         began = time.monotonic()
         call = asyncio.create_task(worker.call(_question(job), job.data))
         waiting: set[asyncio.Future[Any]] = {call, job.done}
