@@ -11,10 +11,13 @@ from starlette.middleware import Middleware
 
 from api_gateway import errors
 from api_gateway.auth import key_check
+from api_gateway.documents.job import Documents
+from api_gateway.documents.spool import sweep
 from api_gateway.metrics import Metrics
 from api_gateway.problem import render
 from api_gateway.room import Room
 from api_gateway.routes import health, languages, ocr
+from api_gateway.schemas import OcrQuery
 from api_gateway.upstream import ModelServer
 from service_kit.errors import ServiceError
 from service_kit.intake import Intake
@@ -43,11 +46,13 @@ def run(settings: Settings) -> None:
 def make_app(settings: Settings, drain: Drain) -> FastAPI:
     metrics = Metrics()
     model_server = ModelServer(settings, metrics)
-    room = Room(settings.max_in_flight, settings.max_held_mib * MIB)
+    room = Room(settings.max_in_flight, settings.max_held_mib * MIB, settings.max_documents)
+    documents = Documents(settings, room, model_server, metrics)
+    sweep(settings.spool_dir)
 
     app = FastAPI(
         title="OCR gateway",
-        summary="Send a picture, get its text.",
+        summary="Send a picture or a document, get its text.",
         version="0.1.0",
         redoc_url=None,
         middleware=[  # outermost first
@@ -67,7 +72,7 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
     keys = [Depends(key_check(settings.keys))] if settings.keys else []
-    app.include_router(ocr.make_router(settings, room, model_server), dependencies=keys)
+    app.include_router(ocr.make_router(settings, room, model_server, documents), dependencies=keys)
     app.include_router(languages.make_router(model_server), dependencies=keys)
     app.include_router(health.make_router(model_server, drain))
     return app
@@ -83,7 +88,7 @@ async def _from_http(_request: object, error: Exception) -> Any:
 
 
 # What a bad value of a query parameter is called; any other is `bad_parameter`.
-_PARAMETER_ERRORS = {"psm": errors.BadPsm, "languages": errors.UnknownLanguage}
+_PARAMETER_ERRORS = {"psm": errors.BadPsm, "languages": errors.UnknownLanguage, "pages": errors.BadPages}
 
 
 async def _from_validation(_request: object, error: Exception) -> Any:
@@ -91,5 +96,5 @@ async def _from_validation(_request: object, error: Exception) -> Any:
     fault = error.errors()[0]
     name = str(fault["loc"][-1])
     if fault["type"] == "extra_forbidden":
-        raise errors.BadParameter("Query parameters: languages, psm, format.")
+        raise errors.BadParameter(f"Query parameters: {', '.join(OcrQuery.model_fields)}.")
     raise _PARAMETER_ERRORS.get(name, errors.BadParameter)

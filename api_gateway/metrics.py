@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from api_gateway.errors import OUTCOMES
+from api_gateway.errors import OUTCOMES, PAGE_OUTCOMES
 
 if TYPE_CHECKING:
     from service_kit.context import RequestContext
@@ -42,6 +43,15 @@ class Metrics:
         self.retries = Counter("gateway_upstream_retries", "Calls tried a second time.", registry=registry)
         self._received = Counter("gateway_received_bytes", "Bytes of request bodies received.", registry=registry)
         self._in_flight = Gauge("gateway_in_flight", "OCR requests being served.", registry=registry)
+        self._pages = Counter(
+            "gateway_document_pages",
+            "Pages of documents by outcome: ocr, embedded, or the code they failed with.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._documents = Gauge("gateway_documents_in_flight", "Documents being read.", registry=registry)
+        for outcome in PAGE_OUTCOMES:
+            self._pages.labels(outcome)
         self._requests.labels("200", "ok")
         self._requests.labels("0", "cancelled")
         for status, code in OUTCOMES:
@@ -52,6 +62,13 @@ class Metrics:
 
     def begin(self) -> None:
         self._in_flight.inc()
+
+    def document(self) -> contextlib.AbstractContextManager[None]:
+        return self._documents.track_inprogress()
+
+    def page(self, outcome: str) -> None:
+        """One page of a document, with what became of it in the end."""
+        self._pages.labels(outcome).inc()
 
     def end(self, outcome: str, status: int, request: RequestContext) -> None:
         self._in_flight.dec()

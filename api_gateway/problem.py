@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from api_gateway.errors import PagesFailed
 from api_gateway.schemas import Problem
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 
 def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
     """Media type and body."""
-    body = {
+    body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
@@ -26,6 +27,8 @@ def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
         "code": error.code,
         "request_id": request.id,
     }
+    if isinstance(error, PagesFailed):
+        body["pages"] = error.pages
     return MEDIA_TYPE, orjson.dumps(body)
 
 

@@ -9,45 +9,38 @@ from typing import TYPE_CHECKING
 from api_gateway.errors import Overloaded, Relayed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _COPIES = 2.5  # the picture, its base64, and what of it is on the way
 _REMEMBERED_SECONDS = 0.1  # short against the time in which a queue drains, long against that between two requests
 
 
 class Room:
-    def __init__(self, max_uploads: int, max_bytes: int) -> None:
+    def __init__(self, max_uploads: int, max_bytes: int, max_documents: int) -> None:
         self._max_uploads = max_uploads
         self._max_bytes = max_bytes
+        self._max_documents = max_documents
+        self._documents = 0
         self._uploads = 0
         self._bytes = 0.0
         self._refusal = _Refusal()
 
     @contextlib.contextmanager
-    def enter(self, declared_bytes: int, budget_seconds: float) -> Iterator[Callable[[int], None]]:
-        """A place for one upload; gives what to call with the size of each piece that is kept.
+    def enter(self, declared_bytes: int, budget_seconds: float) -> Iterator[Hold]:
+        """A place for one upload; gives what is to be told of each piece that is kept.
 
         What was declared is set aside at once, what comes beyond it as it comes.
 
         Raises:
-            Overloaded: here or from the call, when there is no room.
+            Overloaded: here or from the hold, when there is no room.
         """
-        held = kept = 0
-
-        def hold(size: int) -> None:
-            nonlocal held, kept
-            kept += size
-            if kept > held:
-                self._take(kept - held)
-                held = kept
-
+        hold = Hold(self)
         self._refusal.check(declared_bytes, budget_seconds)
         if self._uploads >= self._max_uploads:
             raise Overloaded(retry_after=1)
         self._uploads += 1
         try:
-            self._take(declared_bytes)
-            held = declared_bytes
+            hold.set_aside(declared_bytes)
             yield hold
         except Relayed as error:
             if error.code == Overloaded.code:
@@ -55,12 +48,54 @@ class Room:
             raise
         finally:
             self._uploads -= 1
-            self._bytes -= held * _COPIES
+            hold.give_back()
 
-    def _take(self, size: int) -> None:
+    @contextlib.contextmanager
+    def document(self) -> Iterator[None]:
+        """A place for one document, from its first bytes to the last of its answer.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        if self._documents >= self._max_documents:
+            raise Overloaded("Too many documents at once. Try again later.", retry_after=1)
+        self._documents += 1
+        try:
+            yield
+        finally:
+            self._documents -= 1
+
+    def take(self, size: int) -> None:
         if self._bytes + size * _COPIES > self._max_bytes:
             raise Overloaded(retry_after=1)
         self._bytes += size * _COPIES
+
+    def put_back(self, size: int) -> None:
+        self._bytes -= size * _COPIES
+
+
+class Hold:
+    """What one upload holds of the memory."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._held = 0
+        self._kept = 0
+
+    def set_aside(self, size: int) -> None:
+        self._room.take(size)
+        self._held += size
+
+    def keep(self, size: int) -> None:
+        """One more piece is kept."""
+        self._kept += size
+        if self._kept > self._held:
+            self.set_aside(self._kept - self._held)
+
+    def give_back(self) -> None:
+        """Nothing is kept any more."""
+        self._room.put_back(self._held)
+        self._held = self._kept = 0
 
 
 class _Refusal:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api_gateway import formats
+from api_gateway.documents.selection import PATTERN, parse
 
 PSM_TEXT = (
     "How Tesseract looks for text (its page segmentation mode): 1 automatic, finding out which way is up; "
@@ -40,6 +41,40 @@ class OcrQuery(BaseModel):
         formats.Name | None,
         Field(description=FORMAT_TEXT),
     ] = None
+    pages: Annotated[
+        str | None,
+        Field(
+            description="Which pages of a document, in this order: numbers and ranges, separated by commas; "
+            "`5-` is all from the fifth. Without it: all.",
+            examples=["1-3,7"],
+            pattern=PATTERN,
+        ),
+    ] = None
+    dpi: Annotated[
+        int,
+        Field(description="Pixels per inch at which the pages of a PDF are drawn.", ge=72, le=600),
+    ] = 300
+    text_layer: Annotated[
+        Literal["auto", "ignore"],
+        Field(
+            description="`auto`: a page of a PDF that was born digital gives its own text. "
+            "`ignore`: all pages are recognised."
+        ),
+    ] = "auto"
+    allow_partial: Annotated[
+        bool,
+        Field(
+            description="Where a page of a document can't be read: `true` gives the others, and the header "
+            "X-Failed-Pages names it. JSON and NDJSON always do, with a status for each page."
+        ),
+    ] = False
+
+    @field_validator("pages")
+    @classmethod
+    def _in_order(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse(value)
+        return value
 
     @field_validator("languages")
     @classmethod
@@ -77,13 +112,26 @@ class Page(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     page: int = Field(ge=1, description="Its number in the file.")
-    status: Literal["ok"] = Field(description="What became of it.")
-    width: int = Field(ge=1, description="Pixels, upright.")
-    height: int = Field(ge=1, description="Pixels, upright.")
+    status: Literal["ok", "failed"] = Field(description="What became of it.")
+    source: Literal["ocr", "embedded"] = Field(
+        description="`embedded`: the text that the PDF brought along; its confidence is said to be 100."
+    )
+    width: int | None = Field(
+        ge=1, description="Pixels, upright; null for a failed page that was not even opened."
+    )
+    height: int | None = Field(ge=1, description="Pixels, upright.")
+    dpi: float | None = Field(description="Pixels per inch: of the drawing of a PDF's page, or said by a TIFF.")
     text: str
     confidence: Confidence | None = Field(description="Mean over the words; null without words.")
     words: list[Word]
     duration_seconds: float = Field(ge=0, description="Decoding and recognition.")
+    attempts: int = Field(ge=0, description="How many times a model server began it; 0 for embedded text.")
+    code: str | None = Field(
+        default=None,
+        description="Only of a failed page: why, for programs: damaged_page, page_too_large, too_many_pixels, "
+        "page_too_complex, or a code that the request for a single picture would fail with.",
+    )
+    detail: str | None = Field(default=None, description="Only of a failed page: why, for people.")
 
 
 class Model(BaseModel):
@@ -99,16 +147,17 @@ class Model(BaseModel):
 
 
 class OcrAnswer(BaseModel):
-    """The text of a picture."""
+    """The text of a picture or a document."""
 
     model_config = ConfigDict(extra="forbid")
 
     request_id: str = Field(description="Also in the header X-Request-ID, and in the logs of both services.")
-    text: str = Field(examples=["HELLO 2026\n"])
+    status: Literal["complete", "partial"] = Field(description="`partial`: a page failed; see its status.")
+    text: str = Field(examples=["HELLO 2026\n"], description="Of all pages, with a form feed between two.")
     confidence: Confidence | None = Field(description="Mean over the words, 0 to 100; null without words.")
-    pages: list[Page] = Field(description="The pages that were read: for now the first of the file.")
+    pages: list[Page] = Field(description="The pages that were asked for, in that order; of a picture the first.")
     page_count: int = Field(ge=1, description="How many pages the file has.")
-    model: Model
+    model: Model | None = Field(description="Null where no page was recognised.")
 
 
 class Languages(BaseModel):
@@ -135,3 +184,6 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong, for people.")
     code: str = Field(description="What is wrong, for programs: stable.", examples=["not_an_image"])
     request_id: str
+    pages: list[dict[str, int | str]] | None = Field(
+        default=None, description="Only of pages_failed: each failed page with its code and detail."
+    )

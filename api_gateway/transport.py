@@ -13,6 +13,7 @@ import httptools
 import httpx
 
 _LARGEST_ANSWER = 256 * 1024 * 1024
+_WRITTEN_AT_ONCE = 256 * 1024
 
 
 class FreshConnections(httpx.AsyncBaseTransport):
@@ -77,7 +78,12 @@ class _Exchange(asyncio.Protocol):
         request = self._request
         head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)]
         head += [b"%b: %b\r\n" % pair for pair in request.headers.raw]
-        transport.write(b"".join(head) + b"\r\n" + request.content)
+        head.append(b"\r\n")
+        if len(request.content) < _WRITTEN_AT_ONCE:
+            transport.write(b"".join([*head, request.content]))
+        else:  # no copy of it
+            transport.write(b"".join(head))
+            transport.write(request.content)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -1,36 +1,164 @@
-"""The picture out of a multipart body, read as it arrives, in memory, within limits."""
+"""The picture or the document out of a multipart body, read as it arrives, within limits.
+
+A picture stays in memory. What may be a document goes to a spool, and its splitter starts while it still arrives.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import mmap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from api_gateway.errors import BadMultipart, EmptyFile, FileTooLarge, NoFile, UnsupportedMediaType
+from api_gateway.documents import kind
+from api_gateway.documents.tiff import has_more_pages
+from api_gateway.errors import (
+    BadMultipart,
+    DocumentTooLarge,
+    EmptyFile,
+    FileTooLarge,
+    NoFile,
+    UnsupportedMediaType,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from starlette.requests import Request
 
+    from api_gateway.documents.incoming import Incoming
+    from api_gateway.documents.kind import Kind
+    from api_gateway.documents.spool import Spool
+    from api_gateway.room import Hold
+
 FIELD = "image_file"
+PASSWORD_FIELD = "password"  # noqa: S105 - its name, not one
 
 _LONGEST_BOUNDARY = 256
 _LONGEST_PART_HEAD = 8 * 1024
+_LONGEST_PASSWORD = 1024
 
 
-async def read_picture(request: Request, max_bytes: int, hold: Callable[[int], None]) -> bytes:
-    """The bytes of the field `image_file`; `hold` is told of each piece before it is kept.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes."""
+
+    picture: int
+    document: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document in a file of its own, which goes when `incoming` is closed."""
+
+    incoming: Incoming
+    path: Path
+    kind: Kind
+    password: str | None
+
+
+async def read_upload(
+    request: Request, limits: Limits, hold: Hold, make_incoming: Callable[[], Incoming]
+) -> bytes | Document:
+    """A picture, or a document; `make_incoming` is called as soon as the upload may be one.
 
     Raises:
-        UnsupportedMediaType, BadMultipart, NoFile, EmptyFile, FileTooLarge, and what `hold` raises.
+        UnsupportedMediaType, BadMultipart, NoFile, EmptyFile, FileTooLarge, DocumentTooLarge, and what `hold` and
+        `make_incoming` raise.
     """
-    form = _Form(_boundary(request), max_bytes)
-    async for piece in request.stream():
-        hold(len(piece))
-        form.feed(piece)
-    return form.picture()
+    file = _File(limits, hold, make_incoming)
+    try:
+        form = _Form(_boundary(request), file)
+        async for piece in request.stream():
+            if file.incoming is None:
+                hold.keep(len(piece))
+            form.feed(piece)
+            if file.incoming is not None:
+                await file.incoming.spool.settle()
+        return await file.finish(form.password())
+    except BaseException:
+        if file.incoming is not None:
+            await file.incoming.close()
+        raise
+
+
+class _File:
+    """The field's bytes: in memory, or in the spool once they may be a document."""
+
+    def __init__(self, limits: Limits, hold: Hold, make_incoming: Callable[[], Incoming]) -> None:
+        self._limits = limits
+        self._hold = hold
+        self._make_incoming = make_incoming
+        self._data = bytearray()
+        self._size = 0
+        self._looked = False
+        self._kind: Kind | None = None
+        self.incoming: Incoming | None = None
+
+    def add(self, piece: memoryview) -> None:
+        self._size += len(piece)
+        if self.incoming is not None:
+            if self._size > self._limits.document:
+                raise DocumentTooLarge(f"The document is larger than {self._limits.document} bytes.")
+            self.incoming.spool.add(piece)
+            return
+        self._data += piece
+        if not self._looked and len(self._data) >= kind.LOOKED_AT:
+            self._look()
+        if self._looked and self.incoming is None and self._size > self._limits.picture:
+            raise FileTooLarge(f"The picture is larger than {self._limits.picture} bytes.")
+
+    async def finish(self, password: str | None) -> bytes | Document:
+        if not self._size:
+            raise EmptyFile
+        if not self._looked:
+            self._look()
+        incoming = self.incoming
+        if self._kind is None or incoming is None:
+            return bytes(self._data)
+        if self._kind == "tiff":
+            if not await _has_more_pages(incoming.spool):
+                return await self._picture_after_all(incoming)
+            incoming.begin()
+        return Document(incoming, await incoming.spool.finish(), self._kind, password)
+
+    def _look(self) -> None:
+        self._looked = True
+        self._kind = kind.look(self._data)
+        if self._kind is None:
+            return
+        self.incoming = self._make_incoming()
+        if self._kind == "pdf":
+            self.incoming.begin()
+        self.incoming.spool.add(self._data)
+        self._data = bytearray()
+        self._hold.give_back()
+
+    async def _picture_after_all(self, incoming: Incoming) -> bytes:
+        if self._size > self._limits.picture:
+            raise FileTooLarge(f"The picture is larger than {self._limits.picture} bytes.")
+        self._hold.set_aside(self._size)
+        data = incoming.spool.in_memory
+        if data is None:
+            path = await incoming.spool.finish()
+            data = bytearray(await asyncio.to_thread(path.read_bytes))
+        await incoming.close()
+        return bytes(data)
+
+
+async def _has_more_pages(spool: Spool) -> bool:
+    if (data := spool.in_memory) is not None:
+        return has_more_pages(data)
+    return await asyncio.to_thread(_file_has_more_pages, await spool.finish())
+
+
+def _file_has_more_pages(path: Path) -> bool:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return has_more_pages(data)
 
 
 def _boundary(request: Request) -> bytes:
@@ -44,12 +172,13 @@ def _boundary(request: Request) -> bytes:
 
 
 class _Form:
-    """One part is expected. What else is in the form is refused rather than silently dropped."""
+    """A file is expected, and maybe a password. What else is in it is refused rather than silently dropped."""
 
-    def __init__(self, boundary: bytes, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._data = bytearray()
-        self._found = False
+    def __init__(self, boundary: bytes, file: _File) -> None:
+        self._file = file
+        self._password = bytearray()
+        self._found: set[str] = set()
+        self._part = ""
         self._ended = False
         self._head_size = 0
         self._name = bytearray()
@@ -74,14 +203,20 @@ class _Form:
         except FormParserError as error:
             raise BadMultipart from error
 
-    def picture(self) -> bytes:
+    def password(self) -> str | None:
+        """The password, where there is one, of a form that is whole and has a file.
+
+        Raises:
+            BadMultipart, NoFile.
+        """
         if not self._ended:
             raise BadMultipart("The form is cut short.") if self._found else NoFile()
-        if not self._found:
+        if FIELD not in self._found:
             raise NoFile
-        if not self._data:
-            raise EmptyFile
-        return bytes(self._data)
+        try:
+            return self._password.decode() if PASSWORD_FIELD in self._found else None
+        except UnicodeDecodeError:
+            raise BadMultipart("The password is not UTF-8.") from None
 
     def _begin_part(self) -> None:
         self._head_size = 0
@@ -108,16 +243,23 @@ class _Form:
 
     def _end_head(self) -> None:
         _, options = parse_options_header(self._disposition)
-        if options.get(b"name", b"").decode("utf-8", "replace") != FIELD:
-            raise BadMultipart(f"The form takes one field: {FIELD}. Parameters go into the query.")
-        if self._found:
-            raise BadMultipart(f"The form takes one {FIELD}.")
-        self._found = True
+        name = options.get(b"name", b"").decode("utf-8", "replace")
+        if name not in (FIELD, PASSWORD_FIELD):
+            raise BadMultipart(
+                f"The form takes the field {FIELD}, and {PASSWORD_FIELD}. Parameters go into the query."
+            )
+        if name in self._found:
+            raise BadMultipart(f"The form takes one {name}.")
+        self._found.add(name)
+        self._part = name
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
-        if len(self._data) + end - start > self._max_bytes:
-            raise FileTooLarge(f"The picture is larger than {self._max_bytes} bytes.")
-        self._data += data[start:end]
+        if self._part == FIELD:
+            self._file.add(memoryview(data)[start:end])
+        elif len(self._password) + end - start > _LONGEST_PASSWORD:
+            raise BadMultipart("The password is too long.")
+        else:
+            self._password += data[start:end]
 
     def _end(self) -> None:
         self._ended = True

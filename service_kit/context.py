@@ -12,7 +12,8 @@ from typing import Any
 from service_kit.deadline import Deadline
 
 REQUEST_ID_HEADER = "x-request-id"
-_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+LONGEST_REQUEST_ID = 128
+_WELL_FORMED = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_REQUEST_ID}}}")
 
 
 @dataclass(slots=True)

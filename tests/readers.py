@@ -37,6 +37,12 @@ def json_words(content: bytes) -> list[Word]:
     ]
 
 
+def ndjson_words(content: bytes) -> list[Word]:
+    *pages, closing = map(json.loads, content.splitlines())
+    assert closing["pages_ok"] + closing["pages_failed"] == len(pages)
+    return json_words(json.dumps({"pages": pages}).encode())
+
+
 def hocr_words(content: bytes) -> list[Word]:
     """With the check that each element's box is inside its parent's."""
     words = []
@@ -127,4 +133,4 @@ def tsv_words(content: bytes) -> list[Word]:
 
 
 # Those that have boxes.
-READERS = {"json": json_words, "hocr": hocr_words, "alto": alto_words, "tsv": tsv_words}
+READERS = {"json": json_words, "ndjson": ndjson_words, "hocr": hocr_words, "alto": alto_words, "tsv": tsv_words}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from api_gateway.formats import alto, hocr, json, text, tsv
+from api_gateway.formats import alto, hocr, json, ndjson, text, tsv
 from api_gateway.formats.layout import Answer
 
-Name = Literal["json", "text", "hocr", "alto", "tsv"]  # the table's keys: types can't be computed
+Name = Literal["json", "text", "hocr", "alto", "tsv", "ndjson"]  # the table's keys: types can't be computed
 
 
 class Format(NamedTuple):
@@ -33,4 +33,7 @@ FORMATS: dict[Name, Format] = {
     "hocr": Format("text/vnd.hocr+html", "hocr", hocr.render, "hOCR 1.2, as XHTML"),
     "alto": Format("application/alto+xml", "xml", alto.render, "ALTO 4.4"),
     "tsv": Format("text/tab-separated-values", "tsv", tsv.render, "a table with Tesseract's columns"),
+    "ndjson": Format(
+        "application/x-ndjson", "ndjson", ndjson.render, "a line of JSON for each page as soon as it is read"
+    ),
 }

@@ -84,7 +84,8 @@ def test_10_polyglots(pair: Pair, record: Record) -> None:
         for what, data in found.items():
             for answer in (pair.read(data), pair.predict(data)):
                 assert answer.status in (415, 422), (what, answer)
-                assert answer.code in ("not_an_image", "unsupported_format", "damaged_image"), (what, answer)
+                codes = ("not_an_image", "unsupported_format", "damaged_image", "damaged_document")
+                assert answer.code in codes, (what, answer)
                 slowest = max(slowest, answer.seconds)
         assert not knocked, "no request went out"
         socket.create_connection((HOST, port)).close()
@@ -239,14 +240,17 @@ def test_15_tiff(pair: Pair, record: Record) -> None:
     page = LABEL.image.convert("1")
     data = saved(page, "TIFF", save_all=True, append_images=[page] * 999, compression="group4")
     many = record.answer("1000 pages", pair.read(data))
-    assert many.status == 200
-    assert many.json["page_count"] == 1000
+    assert (many.status, many.code) == (422, "too_many_pages")
     assert many.seconds < 5 * crowding()
+    one = record.answer("the last of them", pair.read(data, "?pages=1000"))
+    assert one.status == 200
+    assert one.json["page_count"] == 1000
+    assert one.text == pair.known_text
     for back_to in range(3):
         ring = pair.read(tiff_ring(back_to))
         assert ring.status in (200, 422)
         assert ring.seconds < 2 * crowding()
         if ring.status == 200:
-            assert ring.text == pair.known_text
+            assert {*ring.text.split("\f")} == {pair.known_text}
     record.answer("a ring", ring)
     record.whole(pair)

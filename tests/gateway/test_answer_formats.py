@@ -55,6 +55,8 @@ def test_by_query_and_by_header(gateway: httpx.Client, label_png: bytes, name: N
     elif name == "alto":  # it names its request
         assert asked.headers["x-request-id"] in asked.text
         assert readers.alto_words(asked.content) == readers.alto_words(negotiated.content)
+    elif name == "ndjson":
+        assert readers.ndjson_words(asked.content) == readers.ndjson_words(negotiated.content)
     else:
         assert asked.content == negotiated.content
 

@@ -29,18 +29,22 @@ SECOND = [Word("]]>", 50.0, (1, 2, 3, 4), 1, 1, 1)]
 def answer(*pages: list[Word]) -> dict[str, Any]:
     made = {
         "request_id": "0123456789abcdef",
+        "status": "complete",
         "text": "\n".join(text_of(words) for words in pages),
         "confidence": mean_confidence([word for words in pages for word in words]),
         "pages": [
             {
                 "page": number,
                 "status": "ok",
+                "source": "ocr",
                 "width": 300,
                 "height": 120,
+                "dpi": None,
                 "text": text_of(words),
                 "confidence": mean_confidence(words),
                 "words": [word._asdict() for word in words],
                 "duration_seconds": 0.1,
+                "attempts": 1,
             }
             for number, words in enumerate(pages, 1)
         ],
@@ -251,4 +255,5 @@ def test_no_name_of_a_client_gets_into_a_header() -> None:
         'inline; filename="ocr.hocr"',
         'inline; filename="ocr.xml"',
         'inline; filename="ocr.tsv"',
+        'inline; filename="ocr.ndjson"',
     }

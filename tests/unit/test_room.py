@@ -13,7 +13,7 @@ MIB = 1 << 20
 
 
 def test_most_uploads() -> None:
-    room = Room(max_uploads=2, max_bytes=100 * MIB)
+    room = Room(max_uploads=2, max_bytes=100 * MIB, max_documents=1)
     with room.enter(0, 30), room.enter(0, 30), pytest.raises(Overloaded), room.enter(0, 30):
         pass
     with room.enter(0, 30), room.enter(0, 30):
@@ -21,7 +21,7 @@ def test_most_uploads() -> None:
 
 
 def test_declared_bytes_are_set_aside_before_they_come() -> None:
-    room = Room(max_uploads=10, max_bytes=10 * MIB)
+    room = Room(max_uploads=10, max_bytes=10 * MIB, max_documents=1)
     with room.enter(2 * MIB, 30), pytest.raises(Overloaded), room.enter(3 * MIB, 30):
         pass
     with room.enter(4 * MIB, 30):
@@ -29,22 +29,22 @@ def test_declared_bytes_are_set_aside_before_they_come() -> None:
 
 
 def test_undeclared_bytes_are_counted_as_they_come() -> None:
-    room = Room(max_uploads=10, max_bytes=10 * MIB)
+    room = Room(max_uploads=10, max_bytes=10 * MIB, max_documents=1)
     with room.enter(0, 30) as hold:
         for _ in range(4):
-            hold(MIB)
+            hold.keep(MIB)
         with pytest.raises(Overloaded):
-            hold(MIB)
+            hold.keep(MIB)
     with room.enter(MIB, 30) as hold:
-        hold(MIB)  # was set aside
-        hold(3 * MIB)
+        hold.keep(MIB)  # was set aside
+        hold.keep(3 * MIB)
 
 
 @pytest.mark.parametrize(
     ("size", "budget", "refused"), [(100, 30, True), (200, 10, True), (99, 30, False), (100, 31, False)]
 )
 def test_what_was_refused_a_moment_ago_is_not_asked_again(size: int, budget: float, refused: bool) -> None:
-    room = Room(max_uploads=10, max_bytes=10 * MIB)
+    room = Room(max_uploads=10, max_bytes=10 * MIB, max_documents=1)
     with contextlib.suppress(Relayed), room.enter(100, 30):
         raise Relayed(429, "overloaded", "full", 7.0)
     with pytest.raises(Overloaded) if refused else contextlib.nullcontext() as caught, room.enter(size, budget):
@@ -54,7 +54,7 @@ def test_what_was_refused_a_moment_ago_is_not_asked_again(size: int, budget: flo
 
 
 def test_another_verdict_is_about_that_picture_alone() -> None:
-    room = Room(max_uploads=10, max_bytes=10 * MIB)
+    room = Room(max_uploads=10, max_bytes=10 * MIB, max_documents=1)
     with contextlib.suppress(Relayed), room.enter(100, 30):
         raise Relayed(422, "damaged_image", "damaged", None)
     with room.enter(100, 30):

@@ -1,0 +1,108 @@
+"""PDF by PDFium: pages as grey pixels, or with the text that they bring along."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from api_gateway.documents import embedded, grey
+from api_gateway.documents.refusal import Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_POINTS_PER_INCH = 72
+
+
+class Limits(NamedTuple):
+    """Of a page: points on each side, pixels, and bytes as the model server takes them."""
+
+    points: float
+    pixels: int
+    image_bytes: int
+
+
+class Pdf:
+    def __init__(self, path: Path, password: str | None, limits: Limits) -> None:
+        """Open it.
+
+        Raises:
+            Refused: it is encrypted and the password does not fit, or it can't be read at all.
+        """
+        self._limits = limits
+        try:
+            self._document = pypdfium2.PdfDocument(path, password=password)
+        except pypdfium2.PdfiumError as error:
+            raise _refusal(error, password) from None
+        self.page_count = len(self._document)
+        if not self.page_count:
+            raise Refused("damaged_document", "The PDF has no page.")
+        if self._document.get_formtype() != pdfium.FORMTYPE_NONE:
+            self._document.init_forms()
+
+    def page(self, number: int, dpi: float, *, embedded_text: bool) -> tuple[dict[str, Any], bytes]:
+        """What is known of the page, and its picture; none where its own text is given instead.
+
+        Raises:
+            Refused: it can't be read, or is too large.
+        """
+        try:
+            page = self._document[number - 1]
+        except pypdfium2.PdfiumError:
+            raise Refused("damaged_page", "The page can't be found in the file, or is damaged.") from None
+        try:
+            width, height = self._size(page, dpi)
+            known = {"width": width, "height": height, "dpi": dpi}
+            if embedded_text and (text := embedded.read(page, width, height)):
+                return {**known, **text, "source": "embedded"}, b""
+            picture = self._picture(page, dpi)
+            return {**known, "source": "ocr"}, picture
+        finally:
+            page.close()
+
+    def _size(self, page: pypdfium2.PdfPage, dpi: float) -> tuple[int, int]:
+        """Pixels as PDFium rounds them."""
+        sides = page.get_size()
+        if not all(math.isfinite(side) and side > 0 for side in sides):
+            raise Refused("damaged_page", "The page has no size.")
+        across, down = sides
+        if max(sides) > self._limits.points:
+            raise Refused(
+                "page_too_large",
+                f"The page is {across:.0f} by {down:.0f} points; "
+                f"at most {self._limits.points:g} are read on a side.",
+            )
+        width, height = (math.ceil(side * dpi / _POINTS_PER_INCH) for side in sides)
+        if width * height > self._limits.pixels:
+            raise Refused(
+                "too_many_pixels",
+                f"The page is {width} by {height} pixels at {dpi:g} dpi; at most "
+                f"{self._limits.pixels / 1e6:g} megapixels are read. A lower dpi helps.",
+            )
+        return width, height
+
+    def _picture(self, page: pypdfium2.PdfPage, dpi: float) -> bytes:
+        bitmap = page.render(scale=dpi / _POINTS_PER_INCH, grayscale=True)
+        try:
+            pixels = memoryview(bitmap.buffer).cast("B")
+            if bitmap.stride != bitmap.width:
+                rows = range(0, bitmap.stride * bitmap.height, bitmap.stride)
+                pixels = memoryview(b"".join(pixels[row : row + bitmap.width] for row in rows))
+            return grey.pack(pixels, bitmap.width, bitmap.height, dpi, self._limits.image_bytes)
+        finally:
+            bitmap.close()
+
+
+def _refusal(error: pypdfium2.PdfiumError, password: str | None) -> Refused:
+    match error.err_code:
+        case pdfium.FPDF_ERR_PASSWORD if password is None:
+            return Refused("password_required")
+        case pdfium.FPDF_ERR_PASSWORD:
+            return Refused("wrong_password")
+        case pdfium.FPDF_ERR_SECURITY:
+            return Refused("damaged_document", "The PDF is encrypted in a way that is not read here.")
+        case _:
+            return Refused("damaged_document")
