@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _COPIES = 2.5  # the picture, its base64, and what of it is on the way
-# How long a refusal is remembered: short against the time in which a queue drains, which is about the budget of those
-# that wait in it; long against the time between two requests.
+# How long a refusal is remembered: short against the time in which a queue drains, about the budget of those that
+# wait in it; long against the time between two requests.
 _REMEMBERED_SECONDS = 0.25
 _REMEMBERED_SHARE = 0.05
 
