@@ -13,6 +13,7 @@ from api_gateway import errors
 from api_gateway.auth import key_check
 from api_gateway.documents.job import Documents
 from api_gateway.documents.spool import sweep
+from api_gateway.door import Door
 from api_gateway.metrics import Metrics
 from api_gateway.problem import render
 from api_gateway.room import Room
@@ -63,6 +64,7 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
                 longest_seconds=settings.request_timeout_seconds,
                 is_draining=drain,
             ),
+            Middleware(Door, room=room),
             Middleware(
                 Intake,
                 max_body_bytes=settings.max_body_bytes,

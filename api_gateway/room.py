@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _COPIES = 2.5  # the picture, its base64, and what of it is on the way
-_REMEMBERED_SECONDS = 0.1  # short against the time in which a queue drains, long against that between two requests
+# How long a refusal is remembered: short against the time in which a queue drains, about the budget of those that
+# wait in it; long against the time between two requests.
+_REMEMBERED_SECONDS = 0.25
+_REMEMBERED_SHARE = 0.05
 
 
 class Room:
@@ -25,6 +28,14 @@ class Room:
         self._bytes = 0.0
         self._refusal = _Refusal()
 
+    def knock(self, declared_bytes: int, budget_seconds: float) -> None:
+        """Ask whether there is any point in entering.
+
+        Raises:
+            Overloaded: a moment ago the model server refused a request with no less time and no more bytes.
+        """
+        self._refusal.check(declared_bytes, budget_seconds)
+
     @contextlib.contextmanager
     def enter(self, declared_bytes: int, budget_seconds: float) -> Iterator[Hold]:
         """A place for one upload; gives what is to be told of each piece that is kept.
@@ -35,7 +46,6 @@ class Room:
             Overloaded: here or from the hold, when there is no room.
         """
         hold = Hold(self)
-        self._refusal.check(declared_bytes, budget_seconds)
         if self._uploads >= self._max_uploads:
             raise Overloaded(retry_after=1)
         self._uploads += 1
@@ -112,7 +122,7 @@ class _Refusal:
         self._retry_after: float | None = None
 
     def remember(self, size: int, budget_seconds: float, retry_after: float | None) -> None:
-        self._until = time.monotonic() + _REMEMBERED_SECONDS
+        self._until = time.monotonic() + min(_REMEMBERED_SECONDS, _REMEMBERED_SHARE * budget_seconds)
         self._size, self._budget, self._retry_after = size, budget_seconds, retry_after
 
     def check(self, size: int, budget_seconds: float) -> None:

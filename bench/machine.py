@@ -112,7 +112,7 @@ def schedule_as_worker() -> None:
 
     Where others use the machine, too, all engines then get the same share of it.
     """
-    child_main._step_back()  # noqa: SLF001 - the very steps, whatever they are
+    child_main.step_back()  # the very steps, whatever they are
 
 
 def _busy_seconds() -> float:

@@ -6,20 +6,32 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from model_server.errors import Overloaded
+from model_server.pace import Pace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model_server.header import ImageHeader
     from model_server.page import Parameters
     from service_kit.deadline import Deadline
 
-_SECONDS_PER_MEGAPIXEL = 0.5  # before anything was measured: a text page at 640x480
-_SECONDS_PER_PAGE = 0.01  # what a page costs however small it is
-_MEMORY = 0.9  # weight of the past in the running mean
 _AT_ONCE_SECONDS = 0.01  # a page that waited no longer than this is tried, whatever is expected of it
-_CAUTION = 1.25  # on what a page is expected to take: late, it costs its worker, and all that wait are later then
+_CAUTION = 1.25  # on what is expected: a page that is late costs its worker, and all that wait are later then
+_OVERTAKING = 4  # pictures that may go before a document's page that waits
+_DOCUMENT_PAGES = 2  # that may wait for each worker: enough to keep it busy, and pictures keep their room
+PRIORITY_HEADER = "x-priority"
+
+
+class Priority(StrEnum):
+    """`document` is for the pages of a long job: they wait behind pictures that somebody waits for."""
+
+    INTERACTIVE = "interactive"
+    DOCUMENT = "document"
 
 
 @dataclass(eq=False, slots=True)
@@ -31,80 +43,68 @@ class Job:
     parameters: Parameters
     deadline: Deadline
     request_id: str
+    priority: Priority = Priority.INTERACTIVE
     done: asyncio.Future[dict[str, Any]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     queued_at: float = field(default_factory=time.monotonic)
-    expected_seconds: float = 0.0
-
-
-class Pace:
-    """Seconds that a page takes, learnt from those that went before."""
-
-    def __init__(self) -> None:
-        self._seconds = _SECONDS_PER_MEGAPIXEL
-        self._megapixels = 1.0
-
-    def expected(self, pixels: int) -> float:
-        return _SECONDS_PER_PAGE + self._seconds / self._megapixels * pixels / 1e6
-
-    def learn(self, pixels: int, seconds: float) -> None:
-        """A running ratio of sums, so that large pages weigh more than small ones."""
-        self._seconds = _MEMORY * self._seconds + max(0.0, seconds - _SECONDS_PER_PAGE)
-        self._megapixels = _MEMORY * self._megapixels + pixels / 1e6
 
 
 class Queue:
-    """Pages that wait, first come first served, bounded by number and by the time that each still has."""
+    """Pages that wait, bounded by number and by the time that each still has.
+
+    First come first served among equals. Pictures go before pages of documents, but for every fifth turn.
+    """
 
     def __init__(self, workers: int, most: int) -> None:
         self.pace = Pace()
         self._workers = workers
-        self._most = most
-        self._waiting: deque[Job] = deque()
+        self._most = {Priority.INTERACTIVE: most, Priority.DOCUMENT: min(most, _DOCUMENT_PAGES * workers)}
+        self._waiting: dict[Priority, deque[Job]] = {priority: deque() for priority in Priority}
+        self._overtaken = 0  # times that a waiting document was, since it last had its turn
         self._running: dict[Job, float] = {}  # with the moment each was begun
         self._sleepers: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     @property
     def running(self) -> int:
         return len(self._running)
 
-    def expected_wait(self) -> float:
+    def expected_wait(self, priority: Priority = Priority.INTERACTIVE) -> float:
         """Seconds until a page that comes now would be begun."""
-        if len(self._running) < self._workers and not self._waiting:
+        if len(self._running) < self._workers and not len(self):
             return 0.0
         now = time.monotonic()
-        begun = sum(max(0.0, job.expected_seconds - (now - since)) for job, since in self._running.items())
-        return (begun + sum(job.expected_seconds for job in self._waiting)) / self._workers
+        begun = sum(max(0.0, self._expected(job) - (now - since)) for job, since in self._running.items())
+        return (begun + sum(map(self._expected, self._ahead_of(priority)))) / self._workers
 
     def offer(self, job: Job) -> None:
         """Take the page in.
 
         Raises:
-            Overloaded: no room, or its turn would come too late.
+            Overloaded: no room, or it would not be ready in time.
         """
-        job.expected_seconds = self.pace.expected(job.header.pixels)
-        wait = self.expected_wait()
-        late = wait + job.expected_seconds - job.deadline.left()
+        wait = self.expected_wait(job.priority)
+        late = _CAUTION * (wait + self._expected(job)) - job.deadline.left()
         if wait and late > 0:
             raise Overloaded(retry_after=late)
-        if len(self._waiting) >= self._most:
+        waiting = self._waiting[job.priority]
+        if len(waiting) >= self._most[job.priority]:
             raise Overloaded(retry_after=wait / 2)
-        self._waiting.append(job)
+        waiting.append(job)
         self._wake()
 
     async def next(self) -> Job:
         """The page whose turn it is. Ends with `finished`."""
         while True:
-            while self._waiting:
-                job = self._waiting.popleft()
+            while len(self):
+                job = self._pop()
                 if job.done.done():
                     continue
                 now = time.monotonic()
-                late = _CAUTION * job.expected_seconds - job.deadline.left()
+                late = _CAUTION * self._expected(job) - job.deadline.left()
                 if late > 0 and now - job.queued_at > _AT_ONCE_SECONDS:  # it would be killed in mid-page
                     job.done.set_exception(Overloaded(retry_after=late))
                     continue
@@ -112,22 +112,42 @@ class Queue:
                 return job
             await self._sleep()
 
-    def finished(self, job: Job, seconds: float | None) -> None:
-        """The page is off its worker; `seconds` of work where it was read."""
+    def finished(self, job: Job, seconds: float | None, *, whole: bool = True) -> None:
+        """The page is off its worker after `seconds` of work, None where they say nothing of the page."""
         self._running.pop(job, None)
         if seconds is not None:
-            self.pace.learn(job.header.pixels, seconds)
+            learn = self.pace.learn if whole else self.pace.learn_at_least
+            learn(job.header.pixels, seconds)
 
     def give_back(self, job: Job) -> None:
         """The page could not be begun: whoever is free next tries it."""
         self._running.pop(job, None)
-        self._waiting.appendleft(job)
+        self._waiting[job.priority].appendleft(job)
         self._wake()
 
     def withdraw(self, job: Job) -> None:
         """Take a page out whose asker has gone."""
-        if job in self._waiting:
-            self._waiting.remove(job)
+        waiting = self._waiting[job.priority]
+        if job in waiting:
+            waiting.remove(job)
+
+    def _expected(self, job: Job) -> float:
+        return self.pace.expected(job.header.pixels)
+
+    def _ahead_of(self, priority: Priority) -> Iterator[Job]:
+        """The waiting pages whose turn comes before that of one of this priority that comes now."""
+        pictures, documents = (self._waiting[one] for one in Priority)
+        first = len(documents) if priority is Priority.DOCUMENT else len(pictures) // _OVERTAKING
+        yield from pictures
+        yield from islice(documents, first)
+
+    def _pop(self) -> Job:
+        pictures, documents = (self._waiting[one] for one in Priority)
+        if pictures and (not documents or self._overtaken < _OVERTAKING):
+            self._overtaken += bool(documents)
+            return pictures.popleft()
+        self._overtaken = 0
+        return documents.popleft()
 
     def _wake(self) -> None:
         while self._sleepers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import kserve
 
 from model_server import protocol
-from model_server.admission import Job
+from model_server.admission import PRIORITY_HEADER, Job, Priority
 from model_server.errors import BadRequest, ImageTooLarge, TooManyPixels
 from model_server.header import read_header
 from service_kit.context import current
@@ -43,7 +43,8 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
         response_headers: dict[str, str] | None = None,  # noqa: ARG002 - KServe's signature
     ) -> Any:
         decoder = protocol.Decoder(self.languages, self._settings.max_instances)
-        jobs = [self._job(request) for request in decoder.decode(payload, headers)]
+        priority = _priority(headers or {})
+        jobs = [self._job(request, priority) for request in decoder.decode(payload, headers)]
         pages = await self._read_all(jobs)
         current().facts.update(
             pages=len(pages),
@@ -61,7 +62,7 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
     async def explain(self, payload: Any, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ARG002
         raise BadRequest("This model does not explain.")
 
-    def _job(self, request: protocol.PageRequest) -> Job:
+    def _job(self, request: protocol.PageRequest, priority: Priority) -> Job:
         """What the page will cost, from its header; refused here where that is too much.
 
         Raises:
@@ -76,7 +77,7 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
                 f"The image is {header.width} by {header.height} pixels; at most "
                 f"{settings.max_megapixels:g} megapixels are read."
             )
-        return Job(request.data, header, request.parameters, current().deadline, current().id)
+        return Job(request.data, header, request.parameters, current().deadline, current().id, priority)
 
     async def _read_all(self, jobs: list[Job]) -> list[dict[str, Any]]:
         """All pages, in order; the first failure ends the others."""
@@ -88,3 +89,10 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
+
+
+def _priority(headers: Mapping[str, str]) -> Priority:
+    try:
+        return Priority(headers.get(PRIORITY_HEADER, Priority.INTERACTIVE))
+    except ValueError:
+        raise BadRequest(f"{PRIORITY_HEADER} takes {' or '.join(Priority)}.") from None

@@ -159,11 +159,11 @@ class Pool:
             if job is None:
                 return _bury(worker, ChildDied(worker.gone.result(), worker.last_words())), pages
             self._metrics.queue_wait.observe(time.monotonic() - job.queued_at)
-            seconds: float | None = None
+            reason, seconds = "", None
             try:
                 reason, seconds = await self._serve(worker, job)
             finally:
-                self.queue.finished(job, seconds)
+                self.queue.finished(job, seconds, whole=not reason)
                 if not job.done.done():  # only when this slot itself is being ended
                     job.done.set_exception(NotReady(retry_after=1))
             if reason:
@@ -186,7 +186,7 @@ class Pool:
         return job
 
     async def _serve(self, worker: Child, job: Job) -> tuple[str, float | None]:
-        """Have the page read; why the worker has to go (or nothing), and the seconds of work."""
+        """Have the page read; why the worker has to go, if it has to, and the seconds where they say anything."""
         began = time.monotonic()
         call = asyncio.create_task(worker.call(_question(job), job.data))
         waiting: set[asyncio.Future[Any]] = {call, job.done}
@@ -196,7 +196,9 @@ class Pool:
                 if call.done():
                     break
                 if job.done.done():
-                    return ("abandoned" if job.deadline.left() > _EARLY else "deadline"), None
+                    if job.deadline.left() > _EARLY:
+                        return "abandoned", None
+                    return "deadline", time.monotonic() - began
                 if worker.resident_bytes() > self._settings.worker_kill_mib * MIB:
                     job.done.set_exception(OutOfMemory())
                     return "memory", None

@@ -12,6 +12,7 @@ import binascii
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import orjson
+import pybase64
 from kserve import InferOutput, InferRequest, InferResponse
 
 from model_server.errors import BadPsm, BadRequest, UnknownLanguage, UnsupportedMediaType
@@ -139,7 +140,7 @@ def _parse(body: bytes, headers: Mapping[str, str]) -> Any:
 
 def _unbase64(encoded: Any, where: str) -> bytes:
     try:
-        return binascii.a2b_base64(encoded, strict_mode=True)
+        return pybase64.b64decode(encoded, validate=True)
     except (binascii.Error, TypeError, ValueError):
         raise BadRequest(f"{where} is not base64.") from None
 

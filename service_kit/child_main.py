@@ -36,7 +36,7 @@ def run(make_handler: Callable[[Header], Handler]) -> None:
     """Serve frames until the parent closes its end."""
     _die_with_the_parent()
     faulthandler.enable()  # a crash leaves a trace in the last words
-    _step_back()
+    step_back()
     with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rwb") as stream:
         config, _ = _read(stream)
         handler = make_handler(config)
@@ -50,7 +50,7 @@ def run(make_handler: Callable[[Header], Handler]) -> None:
             _write(stream, *handler.answer(header, payload))
 
 
-def _step_back() -> None:
+def step_back() -> None:
     """Let the parent go first, in a container and where the kernel groups processes by session."""
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):

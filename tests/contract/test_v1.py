@@ -53,6 +53,14 @@ def test_json_by_its_usual_names(model: httpx.Client, label_png: bytes, media_ty
     assert model.post(URL, content=content, headers={"content-type": media_type}).status_code == 200
 
 
+@pytest.mark.parametrize(("priority", "status"), [("document", 200), ("interactive", 200), ("urgent", 400)])
+def test_a_call_may_step_back_behind_others(
+    model: httpx.Client, label_png: bytes, priority: str, status: int
+) -> None:
+    answer = model.post(URL, json={"instances": [instance(label_png)]}, headers={"x-priority": priority})
+    assert answer.status_code == status
+
+
 GOOD = {"image": {"b64": b64(b"\x89PNG\r\n\x1a\n")}}
 
 
