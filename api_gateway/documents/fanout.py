@@ -28,6 +28,7 @@ log = logging.getLogger("documents")
 _AHEAD = 2  # pages of a document that are drawn and have no place yet
 _OUT_OF_ORDER = 128  # pages that are read, or on their way, while an earlier one is awaited
 _MOST_ATTEMPTS = 3
+_PAUSES = (0.0, 0.2, 1.0)  # seconds after each: a pod that is dying is taken out of the Service meanwhile
 _MOST_TIMEOUTS = 2  # a page that takes all its time does so again, mostly
 _PATIENCE_SECONDS = 120.0  # of being refused, with no page of the document read in between
 _LONGEST_PAUSE = 5.0
@@ -176,7 +177,7 @@ class Fanout:
                 timeouts += failure.code == DeadlineExceeded.code
                 if self._is_final(failure, attempts, timeouts):
                     break
-                pause = min(failure.retry_after or 0.0, _LONGEST_PAUSE) if refused else 0.0
+                pause = min(failure.retry_after or 0.0, _LONGEST_PAUSE) if refused else _PAUSES[attempts]
                 if pause >= deadline.left():
                     break
                 log.info("page put back", extra={"page": number, "code": failure.code, "attempts": attempts})

@@ -79,7 +79,7 @@ def joined(*documents: bytes) -> bytes:
     """All pages of all, one after the other."""
     whole = pikepdf.new()
     for document in documents:
-        whole.pages.extend(pikepdf.open(io.BytesIO(document)).pages)
+        whole.add_pages_from(pikepdf.open(io.BytesIO(document)))
     return saved(whole)
 
 

@@ -41,6 +41,7 @@ class ModelServer:
     calls: list[tuple[Headers, int]] = field(default_factory=list)  # headers and the page's width
     most_at_once: int = 0
     at_once: int = 0
+    alive: bool = True  # dead, it answers nobody, and the balancer knows
     gone: int = 0  # callers that went while their page was being read
     port: int = 0
 
@@ -85,7 +86,8 @@ class ModelServer:
             left.cancel()
         finally:
             self.at_once -= 1
-        self._answer(writer, 200, {"predictions": [self._page(width, height)]}, {})
+        if self.alive:
+            self._answer(writer, 200, {"predictions": [self._page(width, height)]}, {})
 
     async def _read(self) -> None:
         async with self._worker:
@@ -140,7 +142,8 @@ def serving(*servers: ModelServer) -> Iterator[str]:
             turn = iter(range(1 << 30))
 
             async def balance(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                await servers[next(turn) % len(servers)].serve(reader, writer)
+                alive = [server for server in servers if server.alive]
+                await alive[next(turn) % len(alive)].serve(reader, writer)
 
             listener = await asyncio.start_server(balance, HOST, 0, limit=1 << 22)
             await stack.enter_async_context(listener)

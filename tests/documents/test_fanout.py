@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -177,6 +178,17 @@ def test_a_page_that_takes_too_long_is_given_up_after_two_tries(gateway: Gateway
     server.verdict = broken(504, "deadline_exceeded")
     bad = pages(send(gateway, document(100, 101)))[1]
     assert (bad["code"], bad["attempts"]) == ("deadline_exceeded", 2)
+
+
+def test_a_server_that_dies_leaves_its_pages_to_the_other(front: Front) -> None:
+    first, second = ModelServer(0.05), ModelServer(0.05)
+    with front(first, second) as gateway, ThreadPoolExecutor(1) as pool:
+        going = pool.submit(send, gateway, document(*range(100, 130)))
+        until(lambda: len(second.calls) >= 5)
+        second.alive = False
+        found = pages(going.result())
+    assert {page["status"] for page in found} == {"ok"}
+    assert max(page["attempts"] for page in found) > 1
 
 
 # Streaming
