@@ -70,6 +70,9 @@ def test_recognised_all_the_same_on_request(gateway: httpx.Client) -> None:
 def test_a_document_of_embedded_text_alone_asks_no_model_server(gateway: httpx.Client) -> None:
     answer = OcrAnswer.model_validate_json(ask(gateway, make.digital(DIGITAL)).content)
     assert answer.model is None
+    for name, read in readers.READERS.items():
+        words = read(ask(gateway, make.digital(DIGITAL), format=name).content)
+        assert [word.text for word in words] == DIGITAL.split(), name
 
 
 def test_dpi(gateway: httpx.Client) -> None:
