@@ -50,7 +50,7 @@ class Documents:
 
     def incoming(self) -> Incoming:
         """For an upload that may be a document."""
-        return Incoming(self._room, self._settings.spool_dir, self._limits)
+        return Incoming(self._room, self._settings.spool, self._limits)
 
     @contextlib.asynccontextmanager
     async def opened(self, document: Document, query: OcrQuery, request: RequestContext) -> AsyncIterator[Job]:
