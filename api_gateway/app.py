@@ -49,7 +49,7 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
     model_server = ModelServer(settings, metrics)
     room = Room(settings.max_in_flight, settings.max_held_mib * MIB, settings.max_documents)
     documents = Documents(settings, room, model_server, metrics)
-    sweep(settings.spool_dir)
+    sweep(settings.spool)
 
     app = FastAPI(
         title="OCR gateway",

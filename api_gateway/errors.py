@@ -31,6 +31,7 @@ ServiceError
 │   └── PageTooComplex     422  taking it out of the document took too much time or memory
 ├── Overloaded             429  as many uploads as fit are being served
 ├── NotReady               503  the gateway is going, or has no model server
+├── NoSpace                503  the disk that documents wait on is full
 ├── ModelServerUnreachable 503  no connection
 ├── ModelServerFailed      502  it broke off, or answered what can't be understood: the outcome is unknown
 ├── Relayed                     what the model server refused, with its own code
@@ -234,6 +235,12 @@ class NotReady(ServiceError):
     status = 503
     code = "not_ready"
     text = "Not ready. Try again later."
+
+
+class NoSpace(ServiceError):
+    status = 503
+    code = "no_space"
+    text = "There is no room for the document. Try again later."
 
 
 class ModelServerUnreachable(ServiceError):

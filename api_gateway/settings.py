@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -40,7 +41,7 @@ class Settings(ServiceSettings):
     max_document_mib: float = Field(default=100, gt=0)
     """Largest document (PDF, TIFF of several pages); above 1 MiB it waits on disk."""
 
-    max_documents: int = Field(default=8, ge=1)
+    max_documents: int = Field(default=4, ge=1)
     """Most documents at once; the next one gets 429. Each has a process of its own that takes it apart."""
 
     max_pages: int = Field(default=500, ge=1)
@@ -62,7 +63,7 @@ class Settings(ServiceSettings):
     """Time for opening a document, and for taking out each page; then the page is given up."""
 
     splitter_kill_mib: int = Field(default=700, ge=100)
-    """Resident memory above which the process that takes a document apart is killed, and its page given up."""
+    """Resident memory above which a process that takes a document apart is killed, and its page given up."""
 
     spool_dir: Path | None = None
     """Folder where documents wait; empty: the system's own for temporary files."""
@@ -110,6 +111,11 @@ class Settings(ServiceSettings):
     @property
     def max_upload_bytes(self) -> int:
         return int(self.max_upload_mib * MIB)
+
+    @property
+    def spool(self) -> Path:
+        """As the standard library finds it, but without trying whether anything can be written there."""
+        return self.spool_dir or Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - a folder of our own in it
 
     @property
     def max_document_bytes(self) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("composer")
 
 _MODULE = "api_gateway.documents.composer_child"
+_ERRORS = {error.code: error for error in (errors.DamagedDocument, errors.WrongPassword, errors.NoSpace)}
 _PIECE = 256 * 1024
 _AT_ONCE = 2
 
@@ -38,7 +39,7 @@ class Source(NamedTuple):
 class Composer:
     """For all requests of this gateway: a few PDFs are made at a time, the others wait for their turn."""
 
-    def __init__(self, folder: Path | None, max_address_space: int) -> None:
+    def __init__(self, folder: Path, max_address_space: int) -> None:
         self._folder = folder
         self._max_address_space = max_address_space
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -53,7 +54,7 @@ class Composer:
         """The upload as a PDF with an invisible text layer: an open file that has no name any more.
 
         Raises:
-            DamagedDocument, WrongPassword, DeadlineExceeded.
+            DamagedDocument, WrongPassword, NoSpace, DeadlineExceeded.
         """
         try:
             async with asyncio.timeout(deadline.left()), self._turns:
@@ -82,7 +83,7 @@ async def _compose(source: Source, answer: Answer, max_address_space: int) -> Bi
             raise errors.DamagedDocument from None
         if error := said.get("error"):
             log.warning("no PDF made", extra=error)
-            raise errors.FROM_SPLITTER[error["code"]]
+            raise _ERRORS[error["code"]]
         return made.open("rb")
 
 

@@ -1,7 +1,7 @@
 """The process that makes a searchable PDF: it parses the upload again, and may crash or hang: the parent watches.
 
 {"from": path, "kind": "pdf"|"tiff"|"picture", "password": ..., "to": path, "all": bool, "pages": [page, ...]}
-    -> {} with the PDF in the file `to`; or {"error": {"code", "text", "cause"}}
+    -> {} with the PDF in the file `to`; or {"error": {"code", "cause"}}
 
 A page is one of `schemas.OcrAnswer`. Pages of a PDF stay as they are: the text goes in front of their content,
 where no graphics state of theirs is in force.
@@ -9,6 +9,7 @@ where no graphics state of theirs is in force.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,12 @@ class Composer:
         try:
             _compose(header)
         except PasswordError:
-            return {"error": {"code": "wrong_password", "text": ""}}, b""
-        except (PdfError, OSError, ValueError, RuntimeError, MemoryError, TypeError, KeyError) as error:
-            return {"error": {"code": "damaged_document", "text": "", "cause": repr(error)}}, b""
+            return {"error": {"code": "wrong_password"}}, b""
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            return {"error": {"code": "no_space" if full else "damaged_document", "cause": repr(error)}}, b""
+        except (PdfError, ValueError, RuntimeError, MemoryError, TypeError, KeyError) as error:
+            return {"error": {"code": "damaged_document", "cause": repr(error)}}, b""
         return {}, b""
 
 

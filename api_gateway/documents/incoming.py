@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Incoming:
     """Its owner calls `close` in the end, whatever happened."""
 
-    def __init__(self, room: Room, folder: Path | None, limits: Limits) -> None:
+    def __init__(self, room: Room, folder: Path, limits: Limits) -> None:
         self._room = room
         self._place = contextlib.ExitStack()
         self.spool = Spool(folder)

@@ -43,7 +43,7 @@ class Documents:
         self._model_server = model_server
         self._metrics = metrics
         self._window = Window()
-        self.composer = Composer(settings.spool_dir, _COMPOSER_MEMORY * settings.splitter_kill_mib * MIB)
+        self.composer = Composer(settings.spool, _COMPOSER_MEMORY * settings.splitter_kill_mib * MIB)
         self._held = PagesHeld(settings.max_pages_held_mib * MIB)
         self._limits = splitter.Limits(
             seconds=settings.splitter_timeout_seconds,
@@ -56,7 +56,7 @@ class Documents:
 
     def incoming(self) -> Incoming:
         """For an upload that may be a document."""
-        return Incoming(self._room, self._settings.spool_dir, self._limits)
+        return Incoming(self._room, self._settings.spool, self._limits)
 
     @contextlib.asynccontextmanager
     async def opened(self, document: Document, query: OcrQuery, request: RequestContext) -> AsyncIterator[Job]:

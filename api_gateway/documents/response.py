@@ -53,7 +53,7 @@ class DocumentResponse(Response):
         with contextlib.ExitStack() as stack:
             async with self._documents.opened(self._document, self._query, self._request) as job:
                 results = stack.enter_context(
-                    Results(self._request.id, self._settings.model_name, job.page_count, self._settings.spool_dir)
+                    Results(self._request.id, self._settings.model_name, job.page_count, self._settings.spool)
                 )
                 try:
                     if self._wanted == "ndjson":

@@ -9,7 +9,7 @@ import orjson
 
 from api_gateway import errors
 from api_gateway.documents import fanout
-from api_gateway.documents.spool import IN_MEMORY
+from api_gateway.documents.spool import IN_MEMORY, disk_errors
 from api_gateway.formats import ndjson
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ _MOST_TOLD = 100  # failed pages in an error
 class Results:
     """Counts the pages as they come; a context manager that removes what it kept."""
 
-    def __init__(self, request_id: str, model_name: str, page_count: int, folder: Path | None) -> None:
+    def __init__(self, request_id: str, model_name: str, page_count: int, folder: Path) -> None:
         self._request_id = request_id
         self._model_name = model_name
         self._page_count = page_count
-        self._lines = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=str(folder) if folder else None)  # noqa: SIM115 - closed below
+        self._lines = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, dir=str(folder))  # noqa: SIM115 - closed below
         self._texts: list[str] = []
         self._engine: dict[str, Any] | None = None
         self._confidence = 0.0
@@ -54,7 +54,8 @@ class Results:
         return ndjson.page_line(page)
 
     def keep(self, read: Read) -> None:
-        self._lines.write(self.count(read))
+        with disk_errors():
+            self._lines.write(self.count(read))
         self._texts.append(read.page["text"])
 
     def check(self, *, allow_partial: bool) -> None:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import logging
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from api_gateway.errors import NoSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger("spool")
 
 _PREFIX = "ocr-document-"
 IN_MEMORY = 1 << 20  # bytes
@@ -16,7 +26,7 @@ IN_MEMORY = 1 << 20  # bytes
 class Spool:
     """Takes bytes; `finish` gives the file. Its owner calls `close` in the end, which removes it."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._own: Path | None = None
         self._pending = bytearray()
@@ -45,6 +55,10 @@ class Spool:
             self._own = None
 
     def _write(self, data: bytearray) -> Path:
+        with disk_errors():
+            return self._append(data)
+
+    def _append(self, data: bytearray) -> Path:
         if self._own is None:
             self._own = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=self._folder))
         path = self._own / "document"
@@ -53,9 +67,25 @@ class Spool:
         return path
 
 
-def sweep(folder: Path | None) -> None:
+@contextlib.contextmanager
+def disk_errors() -> Iterator[None]:
+    """Tell a client that the disk is full.
+
+    Raises:
+        NoSpace.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        log.error("no room for documents", extra={"cause": repr(error)})  # noqa: TRY400
+        raise NoSpace(retry_after=10) from None
+
+
+def sweep(folder: Path) -> None:
     """Remove what a killed process left behind: one of our number, as in containers, or one that is gone."""
-    for left in Path(folder or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for left in folder.glob(f"{_PREFIX}*"):
         number = left.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError, ValueError):
             if int(number) == os.getpid() or not Path(f"/proc/{int(number)}").exists():

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from api_gateway.formats.layout import Answer, Box, Line, Word, blocks, printable
-from api_gateway.formats.markup import document
+from api_gateway.formats.markup import document, not_read
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 _ROOT = {
@@ -36,6 +36,8 @@ def _describe(description: ET.Element, answer: Answer) -> None:
     ET.SubElement(description, "MeasurementUnit").text = "pixel"
     source = ET.SubElement(description, "sourceImageInformation")
     ET.SubElement(source, "fileIdentifier").text = answer["request_id"]
+    if answer["model"] is None:  # nothing was recognised
+        return
     processing = ET.SubElement(description, "OCRProcessing", {"ID": "OCR_1"})
     step = ET.SubElement(processing, "ocrProcessingStep")
     languages = ",".join(answer["model"]["languages"])
@@ -47,6 +49,10 @@ def _describe(description: ET.Element, answer: Answer) -> None:
 
 def _page(layout: ET.Element, page: dict[str, Any]) -> None:
     number = page["page"]
+    if page["status"] == "failed":
+        sheet = ET.SubElement(layout, "Page", {"ID": f"page_{number}", "PHYSICAL_IMG_NR": str(number)})
+        sheet.append(not_read(page))
+        return
     size = {"WIDTH": str(page["width"]), "HEIGHT": str(page["height"])}
     sheet = ET.SubElement(layout, "Page", {"ID": f"page_{number}", "PHYSICAL_IMG_NR": str(number), **size})
     if page["confidence"] is not None:

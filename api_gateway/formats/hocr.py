@@ -10,18 +10,19 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from api_gateway.formats.layout import Answer, Box, blocks, printable
-from api_gateway.formats.markup import document
+from api_gateway.formats.markup import document, not_read
 
 _CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
 
 
 def render(answer: Answer) -> bytes:
+    model = answer["model"]
     html = ET.Element("html", {"xmlns": "http://www.w3.org/1999/xhtml"})
     head = ET.SubElement(html, "head")
     ET.SubElement(head, "title").text = "Recognised text"
     ET.SubElement(head, "meta", {"charset": "utf-8"})
     for name, content in {
-        "ocr-system": f"tesseract {answer['model']['tesseract']}",
+        "ocr-system": f"tesseract {model['tesseract']}" if model else "embedded text",
         "ocr-capabilities": _CAPABILITIES,
         "ocr-number-of-pages": str(len(answer["pages"])),
     }.items():
@@ -34,9 +35,11 @@ def render(answer: Answer) -> bytes:
 
 def _page(body: ET.Element, page: dict[str, Any]) -> None:
     number = page["page"]
-    box = _bbox((0, 0, page["width"], page["height"]))
+    box = _bbox((0, 0, page["width"] or 0, page["height"] or 0))
     division = _element(body, "div", "ocr_page", f"page_{number}", f"{box}; ppageno {number - 1}")
     division.text = "\n"  # an empty page is not written as <div/>, which browsers take for an opening tag
+    if page["status"] == "failed":
+        division.append(not_read(page))
     paragraphs, lines, words = count(1), count(1), count(1)
     for at, block in enumerate(blocks(page["words"]), 1):
         area = _element(division, "div", "ocr_carea", f"block_{number}_{at}", _bbox(block.bbox))

@@ -22,7 +22,7 @@ def render(answer: Answer) -> bytes:
 def _rows(answer: Answer) -> Iterator[str]:
     for page in answer["pages"]:
         number = page["page"]
-        yield _row((number,), (0, 0, page["width"], page["height"]))
+        yield _row((number,), (0, 0, page["width"] or 0, page["height"] or 0))
         for block in blocks(page["words"]):
             yield _row((number, block.number), block.bbox)
             for paragraph in block.paragraphs:

@@ -94,8 +94,8 @@ _ERRORS = {
     429: "overloaded: nothing was begun; Retry-After says when to come back",
     500: "internal_error",
     502: "model_server_failed: it broke off, and whether it had read the picture is not known",
-    503: "model_server_unreachable, not_ready, worker_failed, worker_crashed, out_of_memory, engine_failed; "
-    "pages_failed where each page failed for such a reason",
+    503: "model_server_unreachable, not_ready, no_space, worker_failed, worker_crashed, out_of_memory, "
+    "engine_failed; pages_failed where each page failed for such a reason",
     504: "deadline_exceeded",
 }
 

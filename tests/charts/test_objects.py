@@ -93,7 +93,7 @@ def test_the_service_knows_every_setting_and_takes_its_value(
     known = {f"{prefix}{field.upper()}" for field in settings.model_fields}
     given = {key: value for key, value in env(rendered).items() if key.startswith(prefix)}
     assert set(given) <= known
-    for key in ("API_GATEWAY_API_KEYS_FILE", "MODEL_SERVER_WORKERS"):
+    for key in ("API_GATEWAY_API_KEYS_FILE", "API_GATEWAY_SPOOL_DIR", "MODEL_SERVER_WORKERS"):
         given.pop(key, None)
     for key, value in given.items():
         monkeypatch.setenv(key, value)
@@ -107,6 +107,7 @@ def test_the_service_knows_every_setting_and_takes_its_value(
             "log_format",
             "worker_kill_mib",
             "worker_recycle_mib",
+            "splitter_kill_mib",
             "model_server_url",
         }, "where the chart has no reason of its own, the service's default stands"
 
@@ -194,12 +195,14 @@ def test_a_changed_setting_rolls_out_and_nothing_else_does(chart: str) -> None:
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_the_only_writable_place_is_tmp_in_memory(chart: str) -> None:
+def test_the_only_writable_places_are_tmp_in_memory_and_the_spool(chart: str) -> None:
     rendered = option(chart, "default")
     assert container(rendered)["securityContext"]["readOnlyRootFilesystem"] is True
-    assert container(rendered)["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
-    (volume,) = pod(rendered)["spec"]["volumes"]
-    assert volume["emptyDir"]["medium"] == "Memory"
+    places = ["/tmp", "/spool"] if chart == "api-gateway" else ["/tmp"]
+    assert [mount["mountPath"] for mount in container(rendered)["volumeMounts"]] == places
+    volumes = pod(rendered)["spec"]["volumes"]
+    assert volumes[0]["emptyDir"]["medium"] == "Memory"
+    assert all("emptyDir" in volume for volume in volumes)
 
 
 @pytest.mark.parametrize("chart", CHARTS)
@@ -245,10 +248,29 @@ def test_memory_of_a_worker_follows_the_limits(limits: dict[str, str], workers: 
     assert settings["MODEL_SERVER_WORKER_RECYCLE_MIB"] == str(share // 2)
 
 
-def test_memory_for_uploads_follows_the_limit() -> None:
-    assert env(option("api-gateway", "default"))["API_GATEWAY_MAX_HELD_MIB"] == "256"
-    bigger = render("api-gateway", {"resources": {"limits": {"memory": "2Gi"}}})
-    assert env(bigger)["API_GATEWAY_MAX_HELD_MIB"] == "1024"
+SHARES = ("API_GATEWAY_MAX_HELD_MIB", "API_GATEWAY_MAX_PAGES_HELD_MIB", "API_GATEWAY_SPLITTER_KILL_MIB")
+
+
+@pytest.mark.parametrize(
+    ("values", "shares"),
+    [
+        ({}, ["256", "128", "384"]),
+        ({"resources": {"limits": {"memory": "2Gi"}}}, ["512", "256", "768"]),
+        ({"config": {"maxHeldMib": 10, "splitterKillMib": 100}}, ["10", "128", "100"]),
+        ({"resources": {"limits": None}}, []),
+    ],
+)
+def test_memory_of_the_gateway_follows_the_limit(values: tools.Values, shares: list[str]) -> None:
+    found = env(render("api-gateway", values))
+    assert [found[name] for name in SHARES if name in found] == shares
+
+
+def test_documents_wait_on_the_disk() -> None:
+    rendered = option("api-gateway", "default")
+    assert env(rendered)["API_GATEWAY_SPOOL_DIR"] == "/spool"
+    assert {"name": "spool", "mountPath": "/spool"} in container(rendered)["volumeMounts"]
+    (volume,) = [volume for volume in pod(rendered)["spec"]["volumes"] if volume["name"] == "spool"]
+    assert volume["emptyDir"] == {"sizeLimit": "1Gi"}
 
 
 def test_more_languages_come_from_a_volume() -> None:

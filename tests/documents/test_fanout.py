@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from tests import readers
 from tests.documents import make
 from tests.documents.conftest import Front, Gateway
 from tests.documents.stand_in import ModelServer, Verdict, until
@@ -178,6 +179,22 @@ def test_a_page_that_takes_too_long_is_given_up_after_two_tries(gateway: Gateway
     server.verdict = broken(504, "deadline_exceeded")
     bad = pages(send(gateway, document(100, 101)))[1]
     assert (bad["code"], bad["attempts"]) == ("deadline_exceeded", 2)
+
+
+@pytest.mark.parametrize("name", ["hocr", "alto", "tsv"])
+def test_other_formats_without_the_failed_pages(gateway: Gateway, server: ModelServer, name: str) -> None:
+    server.verdict = broken(422, "damaged_image")
+    response = send(gateway, joined_with_a_page_of_no_size(), format=name, allow_partial="true")
+    assert response.headers["x-failed-pages"] == "2,3"
+    words = readers.READERS[name](response.content)
+    assert [(word.page, word.text) for word in words] == [(1, "w100"), (4, "w102")]
+    if name != "tsv":
+        assert "page 2 could not be read: damaged_image" in response.text
+        assert "page 3 could not be read: page_too_large" in response.text
+
+
+def joined_with_a_page_of_no_size() -> bytes:
+    return make.joined(document(100, 101), make.sized(14000, 14000), document(102))
 
 
 def test_a_server_that_dies_leaves_its_pages_to_the_other(front: Front) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from scripts.services import ROOT
 from tests import needs
+from tests.documents import make
 from tests.faults import engines
 from tests.faults.conftest import PairOf, Record
 from tests.faults.engines import Fault
@@ -127,6 +128,9 @@ def test_25_full_tmp_and_read_only_root(pair_of: PairOf, record: Record) -> None
             root = Path(f"/proc/{watched.pid}/root")
             with pytest.raises(OSError, match="No space left"):
                 (root / FULL.relative_to("/") / "more").write_bytes(bytes(100_000))
+            no_room = record.answer("a document", pair.read(make.scanned(render.page(1))))
+            if watched is pair.gateway:
+                assert (no_room.status, no_room.code) == (503, "no_space")
             for folder in (root, root / ROOT.relative_to("/")):
                 with pytest.raises(OSError, match="Read-only"):
                     (folder / "file").write_bytes(b"")

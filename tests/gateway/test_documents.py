@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import httpx
+import pypdfium2
 import pytest
 
 from api_gateway.schemas import OcrAnswer
@@ -70,6 +71,9 @@ def test_recognised_all_the_same_on_request(gateway: httpx.Client) -> None:
 def test_a_document_of_embedded_text_alone_asks_no_model_server(gateway: httpx.Client) -> None:
     answer = OcrAnswer.model_validate_json(ask(gateway, make.digital(DIGITAL)).content)
     assert answer.model is None
+    for name, read in readers.READERS.items():
+        words = read(ask(gateway, make.digital(DIGITAL), format=name).content)
+        assert [word.text for word in words] == DIGITAL.split(), name
 
 
 def test_dpi(gateway: httpx.Client) -> None:
@@ -97,6 +101,43 @@ def test_every_format_of_a_document_holds_the_same_words(gateway: httpx.Client, 
     for name, words in found.items():
         assert [word[:3] for word in words] == [word[:3] for word in expected], name
     assert ask(gateway, mixed, format="text").text.split() == [word.text for word in expected]
+
+
+def layers(pdf: bytes) -> list[list[str]]:
+    """The words on each page, as PDFium finds them."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        return [page.get_textpage().get_text_range().split() for page in document]
+
+
+def test_a_searchable_pdf_of_a_document(gateway: httpx.Client) -> None:
+    document = make.joined(make.digital(DIGITAL), make.scanned(render.page(1)))
+    answer = OcrAnswer.model_validate_json(ask(gateway, document).content)
+    response = ask(gateway, document, format="pdf")
+    assert response.headers["content-type"] == "application/pdf"
+    assert response.headers["content-disposition"] == 'inline; filename="ocr.pdf"'
+    assert layers(response.content) == [[word.text for word in page.words] for page in answer.pages]
+    read_again = OcrAnswer.model_validate_json(ask(gateway, response.content, text_layer="ignore").content)
+    assert [page.text for page in read_again.pages[1:]] == [page.text for page in answer.pages[1:]], (
+        "looks the same"
+    )
+
+
+def test_a_searchable_pdf_of_an_encrypted_one(gateway: httpx.Client) -> None:
+    files = {"image_file": make.encrypted(make.digital(DIGITAL), "secret")}
+    response = gateway.post("/gateway/ocr?format=pdf", files=files, data={"password": "secret"})
+    assert layers(response.content) == [DIGITAL.split()]
+
+
+def test_a_searchable_pdf_of_a_picture(gateway: httpx.Client, page_png: bytes) -> None:
+    words = [word.text for word in OcrAnswer.model_validate_json(ask(gateway, page_png).content).pages[0].words]
+    assert layers(ask(gateway, page_png, format="pdf").content) == [words]
+
+
+def test_a_searchable_pdf_of_a_tiff(gateway: httpx.Client) -> None:
+    document = make.tiff([render.page(1), render.page(2)], dpi=(150, 150))
+    answer = OcrAnswer.model_validate_json(ask(gateway, document).content)
+    made = ask(gateway, document, format="pdf").content
+    assert layers(made) == [[word.text for word in page.words] for page in answer.pages]
 
 
 def test_a_single_picture_as_ndjson(gateway: httpx.Client, label_png: bytes) -> None:

@@ -78,11 +78,17 @@ app.kubernetes.io/part-of: ocr-service
 {{- end }}
 {{- end }}
 
-{{- /* Half of the memory limit; the rest is for the program, and for what is on its way out. */}}
-{{- define "api-gateway.maxHeldMib" -}}
+{{- /* Shares of the memory limit, in eighths; the rest is for the program, and for what is on its way out. */}}
+{{- define "api-gateway.memoryShares" -}}
 {{- $limits := dig "limits" dict (.Values.resources | default dict) | default dict }}
-{{- if .Values.config.maxHeldMib }}{{ .Values.config.maxHeldMib | int }}
-{{- else if $limits.memory }}{{ div (include "api-gateway.mebibytes" $limits.memory | int) 2 }}
+{{- range $name, $eighths := dict "maxHeldMib" 2 "maxPagesHeldMib" 1 "splitterKillMib" 3 }}
+{{- with get $.Values.config $name }}
+{{ $name }}: {{ . | int }}
+{{- else }}
+{{- if $limits.memory }}
+{{ $name }}: {{ div (mul (include "api-gateway.mebibytes" $limits.memory | int) $eighths) 8 }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -91,10 +97,11 @@ app.kubernetes.io/part-of: ocr-service
 {{- $derived := dict
       "host" "0.0.0.0"
       "port" 8001
+      "spoolDir" "/spool"
       "shutdownDelaySeconds" .Values.shutdown.delaySeconds
       "shutdownGraceSeconds" (include "api-gateway.graceSeconds" . | int) }}
-{{- with include "api-gateway.maxHeldMib" . }}
-{{- $_ := set $derived "maxHeldMib" (int .) }}
+{{- range $name, $mib := include "api-gateway.memoryShares" . | fromYaml }}
+{{- $_ := set $derived $name (int $mib) }}
 {{- end }}
 {{- if include "api-gateway.keysSecret" . }}
 {{- $_ := set $derived "apiKeysFile" (printf "/run/secrets/api-gateway/%s" .Values.apiKeys.secretKey) }}
@@ -134,6 +141,10 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- end }}
 {{- if and .Values.apiKeys.existingSecret .Values.apiKeys.values }}
 {{- fail "apiKeys: give existingSecret or values, not both." }}
+{{- end }}
+{{- $documents := mul (.Values.config.maxDocuments | default 4) (.Values.config.maxDocumentMib | default 100 | int) }}
+{{- if gt $documents (include "api-gateway.mebibytes" .Values.spool.sizeLimit | int) }}
+{{- fail "spool.sizeLimit is too small for config.maxDocuments of config.maxDocumentMib." }}
 {{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 {{- fail "ingress.hosts: name at least one host." }}
