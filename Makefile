@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format docs images reliability soak bench audit sbom fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short audit sbom fork e2e minikube minikube-down clean
 
 help: ## Show these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ soak: setup ## Mixed sizes and faults for a while: make soak MINUTES=10
 
 bench: setup ## Measure, and write docs/performance.md
 	@$(BIN)/python -m bench
+
+bench-short: setup ## The same in two minutes: fails on a broken run, writes nothing
+	@$(BIN)/python -m bench --short
 
 fork: setup ## Point Argo CD at your repository: make fork REPO=https://... [REVISION=branch]
 	@$(BIN)/python -m scripts.point_at_fork $(REPO) $(REVISION)

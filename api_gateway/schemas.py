@@ -172,7 +172,7 @@ class Languages(BaseModel):
 
 
 class Health(BaseModel):
-    status: Literal["alive", "ready"]
+    status: Literal["alive", "serving", "ready"]
 
 
 class Problem(BaseModel):

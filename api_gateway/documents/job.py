@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from api_gateway.documents import selection, splitter
+from api_gateway.documents.composer import Composer
 from api_gateway.documents.fanout import Fanout, Read, Task
 from api_gateway.documents.incoming import Incoming
 from api_gateway.documents.pages_held import PagesHeld
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from api_gateway.upstream import ModelServer
     from service_kit.context import RequestContext
 
+_COMPOSER_MEMORY = (
+    2  # times what the splitter may use: address space, of which programs and libraries take their part
+)
+
 
 class Job(NamedTuple):
     """A document that is open. `pages` gives each page in the order asked for, as soon as it is there."""
@@ -38,6 +43,7 @@ class Documents:
         self._model_server = model_server
         self._metrics = metrics
         self._window = Window()
+        self.composer = Composer(settings.spool, _COMPOSER_MEMORY * settings.splitter_kill_mib * MIB)
         self._held = PagesHeld(settings.max_pages_held_mib * MIB)
         self._limits = splitter.Limits(
             seconds=settings.splitter_timeout_seconds,

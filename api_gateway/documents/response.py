@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from api_gateway.documents import composer
 from api_gateway.documents.results import Results
 from api_gateway.formats import FORMATS, Name, ndjson
 from service_kit.errors import DeadlineExceeded
@@ -91,7 +92,12 @@ class DocumentResponse(Response):
             return [ndjson.closing_line(results.closing())]
         if self._wanted == "json":
             return results.json()
-        return [await asyncio.to_thread(FORMATS[self._wanted].render, results.answer())]
+        answer = results.answer()
+        if (render := FORMATS[self._wanted].render) is not None:
+            return [await asyncio.to_thread(render, answer)]
+        document = self._document
+        source = composer.Source(document.path, document.kind, document.password)
+        return composer.pieces(await self._documents.composer.document(source, answer, self._request.deadline))
 
     async def _start(self, send: Send, failed: Sequence[int]) -> None:
         wanted = FORMATS[self._wanted]

@@ -8,9 +8,7 @@ either -> {"error": {"code", "text"}}
 
 from __future__ import annotations
 
-import contextlib
 import mmap
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ import pybase64
 from api_gateway.documents.pdf import Limits, Pdf
 from api_gateway.documents.refusal import Refused
 from api_gateway.documents.tiff import Tiff
-from service_kit.child_main import run
+from service_kit.child_main import confine, run
 
 Frame = tuple[dict[str, Any], bytes]
 
@@ -29,7 +27,7 @@ class Splitter:
         self._limits = Limits(config["max_points"], config["max_pixels"], config["max_image_bytes"])
         self._document: Pdf | Tiff | None = None
         self.ready: dict[str, Any] = {}
-        _confine(config["max_address_space"])
+        confine(config["max_address_space"])
 
     def answer(self, header: dict[str, Any], _payload: bytes) -> Frame:
         try:
@@ -62,14 +60,6 @@ class Splitter:
             return {"page": page}, b""
         before, after = header["around"]  # put together here, the parent has no copy to make
         return {"page": page}, b"".join([before.encode(), pybase64.b64encode(picture), after.encode()])
-
-
-def _confine(address_space: int) -> None:
-    """A last wall: long before it the parent, which watches the memory really used, has killed us."""
-    resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # the kernel, if it must, takes us and not the gateway
 
 
 if __name__ == "__main__":

@@ -8,15 +8,18 @@ from typing import Literal, NamedTuple
 from api_gateway.formats import alto, hocr, json, ndjson, text, tsv
 from api_gateway.formats.layout import Answer
 
-Name = Literal["json", "text", "hocr", "alto", "tsv", "ndjson"]  # the table's keys: types can't be computed
+Name = Literal["json", "text", "hocr", "alto", "tsv", "ndjson", "pdf"]  # the table's keys: types can't be computed
 
 
 class Format(NamedTuple):
-    """`render` is a pure function of the answer as routes/ocr.py builds it; what it gives is UTF-8."""
+    """`render` is a pure function of the answer that `schemas.OcrAnswer` describes; what it gives is UTF-8.
+
+    None: it takes the upload as well, and documents/composer.py makes it.
+    """
 
     media_type: str
     suffix: str
-    render: Callable[[Answer], bytes]
+    render: Callable[[Answer], bytes] | None
     description: str
 
     @property
@@ -35,5 +38,8 @@ FORMATS: dict[Name, Format] = {
     "tsv": Format("text/tab-separated-values", "tsv", tsv.render, "a table with Tesseract's columns"),
     "ndjson": Format(
         "application/x-ndjson", "ndjson", ndjson.render, "a line of JSON for each page as soon as it is read"
+    ),
+    "pdf": Format(
+        "application/pdf", "pdf", None, "the upload as a searchable PDF: its pages as they are, and invisible text"
     ),
 }

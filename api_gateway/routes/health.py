@@ -1,4 +1,4 @@
-"""GET /health/live, /health/ready and /metrics: open to all, whatever keys are set."""
+"""GET /health/live, /health/serving, /health/ready and /metrics: open to all, whatever keys are set."""
 
 from __future__ import annotations
 
@@ -24,13 +24,22 @@ def make_router(model_server: ModelServer, drain: Drain) -> APIRouter:
         return Health(status="alive")
 
     @router.get(
+        "/health/serving",
+        summary="Whether requests are taken; a Service sends them where they are",
+        responses=responses({503: "not_ready: shutting down"}),
+    )
+    async def serving() -> Health:
+        if drain.started:
+            raise NotReady("The gateway is shutting down.", retry_after=1)
+        return Health(status="serving")
+
+    @router.get(
         "/health/ready",
         summary="Whether pictures can be read now",
         responses=responses({503: "not_ready: shutting down, or the model server is not ready"}),
     )
     async def ready() -> Health:
-        if drain.started:
-            raise NotReady("The gateway is shutting down.", retry_after=1)
+        await serving()
         if not await model_server.is_ready():
             raise NotReady("The model server is not ready.", retry_after=1)
         return Health(status="ready")

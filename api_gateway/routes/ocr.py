@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
+from api_gateway.documents import composer
 from api_gateway.documents.response import FAILED_HEADER, DocumentResponse
 from api_gateway.documents.results import model
 from api_gateway.documents.selection import choose
@@ -139,7 +141,10 @@ def make_router(settings: Settings, room: Room, model_server: ModelServer, docum
         )
         form = FORMATS[wanted]
         headers = {"content-disposition": form.content_disposition}
-        return Response(form.render(answer), media_type=form.media_type, headers=headers)
+        if form.render is not None:
+            return Response(form.render(answer), media_type=form.media_type, headers=headers)
+        file = await documents.composer.picture(upload, answer, context.deadline)
+        return StreamingResponse(composer.pieces(file), media_type=form.media_type, headers=headers)
 
     return router
 

@@ -141,7 +141,7 @@ def test_probes_of_the_model_server_follow_its_name() -> None:
 
 def test_probes_of_the_gateway() -> None:
     found = container(option("api-gateway", "default"))
-    assert found["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+    assert found["readinessProbe"]["httpGet"]["path"] == "/health/serving"
     assert found["startupProbe"]["httpGet"]["path"] == "/health/live"
     assert found["livenessProbe"]["httpGet"]["path"] == "/health/live"
 

@@ -99,7 +99,7 @@ def test_19_gateway(pair_of: PairOf, record: Record, kept: bool) -> None:
         pair.begin()
         with Load(pair, kept=kept) as load:
             until(lambda: load.found["ok"] > 20, "load", 20)
-            ready = f"{pair.gateway.service.url}/health/ready"
+            ready = f"{pair.gateway.service.url}/health/serving"
             stopping = threading.Thread(target=lambda: seconds.append(ends_well(pair.gateway)))
             seconds: list[float] = []
             stopping.start()

@@ -55,7 +55,7 @@ def test_keys(guarded: Pair, record: Record) -> None:
     absent = record.answer("none", guarded.read(KNOWN))
     assert (absent.status, absent.code) == (401, "unauthorized")
     assert guarded.read(KNOWN, "?psm=99").status == 401, "who has no key learns nothing"
-    for path in ("/health/live", "/health/ready", "/metrics"):
+    for path in ("/health/live", "/health/serving", "/health/ready", "/metrics"):
         assert exchange(guarded.gateway.port, "GET", path).status == 200
     assert exchange(guarded.gateway.port, "GET", "/gateway/languages").status == 401
     logged = guarded.gateway.log_text()

@@ -35,13 +35,15 @@ def lines(log: Path, request_id: str) -> list[dict[str, object]]:
 
 def test_health(gateway: httpx.Client) -> None:
     assert gateway.get("/health/live").json() == {"status": "alive"}
+    assert gateway.get("/health/serving").json() == {"status": "serving"}
     assert gateway.get("/health/ready").json() == {"status": "ready"}
 
 
 def test_not_ready_without_a_model_server(launch: Launch) -> None:
     with launch() as pair:
         pair.model.stop()
-        assert httpx.get(pair.gateway.url + "/health/live").status_code == 200
+        for path in ("/health/live", "/health/serving"):
+            assert httpx.get(pair.gateway.url + path).status_code == 200
         response = httpx.get(pair.gateway.url + "/health/ready")
         assert (response.status_code, response.json()["code"]) == (503, "not_ready")
         response = httpx.get(pair.gateway.url + "/gateway/languages")

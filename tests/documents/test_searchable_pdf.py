@@ -1,0 +1,239 @@
+"""The text layer of a searchable PDF, as other programs find it: Poppler's pdftotext, qpdf and PDFium."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pikepdf
+import pypdfium2
+import pytest
+from PIL import Image
+
+from api_gateway import errors
+from api_gateway.documents.composer import Composer, Source
+from service_kit.deadline import Deadline
+from tests import needs
+from tests.documents import make
+from tests.pictures import render
+
+NEAR = 2.5  # points
+WORDS = (("Searchable", (300, 400, 700, 450)), ("naïve", (720, 400, 900, 450)), ("文𝒳", (300, 1600, 400, 1660)))
+
+
+def word(text: str, bbox: tuple[int, int, int, int], line: int = 1) -> dict[str, Any]:
+    return {"text": text, "confidence": 90.0, "bbox": list(bbox), "block": 1, "paragraph": 1, "line": line}
+
+
+def page(
+    words: list[dict[str, Any]], width: int = 1240, height: int = 1754, number: int = 1, **more: Any
+) -> dict[str, Any]:
+    return {"page": number, "source": "ocr", "width": width, "height": height, "words": words, **more}
+
+
+def compose(tmp_path: Path, document: bytes, *pages: dict[str, Any], kind: Any = "pdf", count: int = 0) -> bytes:
+    source = tmp_path / "document"
+    source.write_bytes(document)
+
+    async def run() -> bytes:
+        composer = Composer(tmp_path, 1 << 30)
+        answer = {"pages": [*pages], "page_count": count or len(pages)}
+        with await composer.document(Source(source, kind), answer, Deadline(60)) as file:
+            return file.read()
+
+    made = asyncio.run(run())
+    assert [path.name for path in tmp_path.iterdir()] == ["document"]
+    return made
+
+
+Found = list[tuple[str, tuple[float, float, float, float]]]
+
+
+def poppler(pdf: bytes, tmp_path: Path) -> list[Found]:
+    """Words with their boxes in points from the upper left corner of each page as it is shown."""
+    path = tmp_path / "made.pdf"
+    path.write_bytes(pdf)
+    qpdf = needs.program("qpdf", "Debian: qpdf")
+    subprocess.run([qpdf, "--check", str(path)], check=True, capture_output=True)
+    command = [needs.program("pdftotext", "Debian: poppler-utils"), "-bbox", str(path), "-"]
+    made = subprocess.run(command, check=True, capture_output=True)
+    assert made.stderr == b""
+    html = ET.fromstring(re.sub(rb' xmlns="[^"]*"', b"", made.stdout))
+    return [
+        [
+            (str(found.text), tuple(float(found.attrib[key]) for key in ("xMin", "yMin", "xMax", "yMax")))  # type: ignore[misc]
+            for found in one.iter("word")
+        ]
+        for one in html.iter("page")
+    ]
+
+
+def check_places(found: Found, words: list[dict[str, Any]], scale: float) -> None:
+    assert [text for text, _ in found] == [one["text"] for one in words]
+    for (text, box), one in zip(found, words, strict=True):
+        for is_at, belongs in zip(box, one["bbox"], strict=True):
+            assert is_at == pytest.approx(belongs * scale, abs=NEAR), text
+
+
+def pixels(pdf: bytes) -> list[bytes]:
+    with pypdfium2.PdfDocument(pdf) as document:
+        return [one.render(scale=1, grayscale=True).to_pil().tobytes() for one in document]
+
+
+LINES = [word(text, box, line) for (text, box), line in zip(WORDS, (1, 1, 2), strict=True)]
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_words_stand_where_one_sees_them_however_the_page_is_turned(degrees: int, tmp_path: Path) -> None:
+    document = make.turned(make.digital("Drawn"), degrees)
+    width, height = (1240, 1754) if degrees % 180 == 0 else (1754, 1240)
+    words = [word("Above", (100, 100, 300, 140)), word("left", (310, 100, 400, 140))]
+    made = compose(tmp_path, document, page(words, width, height))
+    (found,) = poppler(made, tmp_path)
+    ours = [one for one in found if one[0] != "Drawn"]
+    check_places(ours, words, 595.28 / 1240)
+
+
+def test_all_of_unicode_and_phrases_that_can_be_searched(tmp_path: Path) -> None:
+    made = compose(tmp_path, make.sized(595.28, 841.89), page(LINES))
+    check_places(poppler(made, tmp_path)[0], LINES, 595.28 / 1240)
+    with pypdfium2.PdfDocument(made) as document:
+        text = document[0].get_textpage()
+        assert text.search("Searchable naïve").get_next() is not None
+
+
+def cropped(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[0].cropbox = pikepdf.Array([100, 50, 500, 700])
+
+
+def inherited(pdf: pikepdf.Pdf) -> None:
+    """What the page needs stands above it in the tree."""
+    only = pdf.pages[0].obj
+    for key in ("/Resources", "/MediaBox"):
+        pdf.Root.Pages[key] = only[key]
+        del only[key]
+
+
+def unbalanced(pdf: pikepdf.Pdf) -> None:
+    """It leaves its drawing space turned upside down."""
+    pdf.pages[0].contents_add(b"q 0.1 0 0 -0.1 300 300 cm", prepend=False)
+
+
+def shared(pdf: pikepdf.Pdf) -> None:
+    """Two pages of one content and one set of resources."""
+    pdf.pages.append(pdf.pages[0])
+
+
+@pytest.mark.parametrize("change", [cropped, inherited, unbalanced, shared])
+def test_odd_pages_look_as_before_and_have_their_words(
+    change: Callable[[pikepdf.Pdf], None], tmp_path: Path
+) -> None:
+    pdf = pikepdf.open(io.BytesIO(make.digital("Drawn")))
+    change(pdf)
+    document = make.saved(pdf)
+    left, bottom, right, top = (float(value) for value in pdf.pages[0].cropbox)
+    scale = 0.5
+    size = round((right - left) / scale), round((top - bottom) / scale)
+    words = [word("Layer", (200, 300, 320, 330))]
+    pages = [page(words, *size, number=number) for number in range(1, len(pdf.pages) + 1)]
+    made = compose(tmp_path, document, *pages)
+    for found in poppler(made, tmp_path):
+        # pdftotext counts from the corner of the media box
+        shift_x, shift_y = left, float(pdf.pages[0].mediabox[3]) - top
+        (box,) = (box for text, box in found if text == "Layer")
+        expected = (200 * scale + shift_x, 300 * scale + shift_y, 320 * scale + shift_x, 330 * scale + shift_y)
+        assert box == pytest.approx(expected, abs=NEAR)
+    assert pixels(made) == pixels(document)
+
+
+def test_the_words_of_a_slanting_line_stay_whole_and_on_it(tmp_path: Path) -> None:
+    slope, height = 0.05, 30
+    words = []
+    for number in range(8):
+        x = 100 + 130 * number
+        y = round(800 - slope * x)
+        words.append(word(f"word{number}", (x, y - height - round(slope * 110), x + 110, y)))
+    made = compose(tmp_path, make.sized(595.28, 841.89), page(words))
+    check_places(sorted(poppler(made, tmp_path)[0]), words, 595.28 / 1240)
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_lines_that_run_up_or_down(down: bool, tmp_path: Path) -> None:
+    ends = [(200 + 200 * at, 350 + 200 * at) for at in range(3)]
+    boxes = [(600, top, 640, bottom) for top, bottom in (ends if down else ends[::-1])]
+    words = [word(f"word{at}", box) for at, box in enumerate(boxes)]
+    made = compose(tmp_path, make.sized(595.28, 841.89), page(words))
+    found = poppler(made, tmp_path)[0]
+    check_places(sorted(found), words, 595.28 / 1240)
+
+
+def test_a_selection_of_pages_in_its_order(tmp_path: Path) -> None:
+    document = make.digital("one", "two", "three")
+    picked = [page([word(name, (100, 100, 200, 140))], number=number) for name, number in (("C", 3), ("A", 1))]
+    made = compose(tmp_path, document, *picked, count=3)
+    texts = [{text for text, _ in found} for found in poppler(made, tmp_path)]
+    assert texts == [{"three", "C"}, {"one", "A"}]
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "dpi"),
+    [
+        ("PNG", {"dpi": (150, 150)}, 150),
+        ("PNG", {}, 300),
+        ("JPEG", {"dpi": (150, 150)}, 150),
+        ("TIFF", {"dpi": (150, 150)}, 150),
+    ],
+)
+def test_a_picture_becomes_a_page_of_its_true_size(
+    kind: str, options: dict[str, Any], dpi: int, tmp_path: Path, label: render.Picture
+) -> None:
+    image = label.image.convert("RGB")
+    words = [word("HELLO", (20, 20, 120, 50))]
+    made = compose(tmp_path, encoded(image, kind, **options), page(words, *image.size), kind="picture")
+    (found,) = poppler(made, tmp_path)
+    check_places(found, words, 72 / dpi)
+    with pypdfium2.PdfDocument(made) as document:
+        assert document[0].get_size() == pytest.approx([72 * side / dpi for side in image.size], abs=0.1)
+        shown = document[0].render(scale=dpi / 72).to_pil().convert("L")
+    assert shown.size == pytest.approx(image.size, abs=1)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8, 5])
+def test_a_turned_photograph_is_shown_upright_under_its_words(orientation: int, tmp_path: Path) -> None:
+    image = Image.new("RGB", (400, 200), "white")
+    image.paste("black", (0, 0, 200, 100))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(image, "JPEG", exif=exif, quality=95)
+    upright_size = (400, 200) if orientation in (1, 3) else (200, 400)
+    words = [word("HELLO", (20, 20, 120, 50))]
+    made = compose(tmp_path, data, page(words, *upright_size), kind="picture")
+    check_places(poppler(made, tmp_path)[0], words, 72 / 300)
+    with pypdfium2.PdfDocument(made) as document:
+        shown = document[0].render(scale=300 / 72).to_pil().convert("L")
+    assert shown.size == upright_size
+    corners = {(x, y) for x in (0.25, 0.75) for y in (0.25, 0.75)}
+    dark = {(x, y) for x, y in corners if shown.getpixel((int(x * shown.width), int(y * shown.height))) < 128}
+    assert (
+        dark
+        == {1: {(0.25, 0.25)}, 3: {(0.75, 0.75)}, 6: {(0.75, 0.25)}, 8: {(0.25, 0.75)}, 5: {(0.25, 0.25)}}[
+            orientation
+        ]
+    )
+
+
+def test_what_can_not_be_parsed_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(errors.DamagedDocument):
+        compose(tmp_path, b"%PDF-1.7 nonsense", page(LINES))
