@@ -61,8 +61,8 @@ class _Exchange(asyncio.Protocol):
 
     def __init__(self, request: httpx.Request) -> None:
         self.answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
-        self._request = request
-        self._parser = httptools.HttpResponseParser(self)
+        self._request: httpx.Request | None = request  # until it is written: it may hold a large page
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -72,10 +72,12 @@ class _Exchange(asyncio.Protocol):
         self.answer.cancel()
         if self._transport is not None:
             self._transport.abort()
+        self._parser = None  # which refers to us: without this ring, all goes at once
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
-        request = self._request
+        request, self._request = self._request, None
+        assert request is not None  # noqa: S101 - narrows the type
         head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)]
         head += [b"%b: %b\r\n" % pair for pair in request.headers.raw]
         head.append(b"\r\n")
@@ -86,15 +88,15 @@ class _Exchange(asyncio.Protocol):
             transport.write(request.content)
 
     def data_received(self, data: bytes) -> None:
+        if self._parser is None:
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(httpx.RemoteProtocolError(str(error), request=self._request))
+            self._fail(httpx.RemoteProtocolError(str(error)))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._fail(
-            httpx.ReadError(str(error or "the connection was closed before the answer"), request=self._request)
-        )
+        self._fail(httpx.ReadError(str(error or "the connection was closed before the answer")))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
@@ -102,10 +104,10 @@ class _Exchange(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._body += body
         if len(self._body) > _LARGEST_ANSWER:
-            self._fail(httpx.RemoteProtocolError("the answer is too large", request=self._request))
+            self._fail(httpx.RemoteProtocolError("the answer is too large"))
 
     def on_message_complete(self) -> None:
-        if not self.answer.done():
+        if not self.answer.done() and self._parser is not None:
             self.answer.set_result(
                 httpx.Response(self._parser.get_status_code(), headers=self._headers, content=bytes(self._body))
             )

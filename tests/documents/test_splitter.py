@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -281,14 +281,12 @@ def test_truncated_at_each_two_percent(tmp_path: Path, name: str) -> None:
 # Faults of the child itself
 
 
-def faulty(folder: Path, *widths: float, before: Callable[[Splitter], Awaitable[None]] | None = None) -> list[str]:
+def faulty(folder: Path, *widths: float, limits: Limits = FAULTY) -> list[str]:
     """A document with pages of these widths; what became of each."""
     document = make.joined(*(make.sized(width, 300) for width in widths))
 
     async def run() -> list[str]:
-        async with opened(folder, document, limits=FAULTY) as splitter:
-            if before:
-                await before(splitter)
+        async with opened(folder, document, limits=limits) as splitter:
             codes = []
             for number in range(1, len(widths) + 1):
                 try:
@@ -308,11 +306,17 @@ def faulty(folder: Path, *widths: float, before: Callable[[Splitter], Awaitable[
     [
         (Fault.SEGFAULT, "damaged_page"),
         (Fault.SPIN, "page_too_complex"),
-        (Fault.EAT_MEMORY, "page_too_complex"),
     ],
 )
 def test_a_page_that_breaks_the_splitter_costs_that_page(tmp_path: Path, fault: Fault, code: str) -> None:
     assert faulty(tmp_path, 300, fault, 300) == ["ok", code, "ok"]
+
+
+def test_a_page_that_fills_the_splitter_is_given_up_long_before_its_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    limits = replace(FAULTY, seconds=60)
+    assert faulty(tmp_path, 300, Fault.EAT_MEMORY, 300, limits=limits) == ["ok", "page_too_complex", "ok"]
+    assert time.monotonic() - began < 10
 
 
 def test_a_splitter_that_was_killed_from_outside_costs_nothing(

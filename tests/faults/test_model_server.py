@@ -161,7 +161,7 @@ def test_refusals_are_tried_once_more(fronted: Fronted, record: Record) -> None:
         answer = record.answer(f"{code} twice", pair.read(KNOWN))
         assert (answer.status, answer.code, answer.headers["retry-after"]) == (status, code, after)
         assert len(upstream.calls) == 2
-        time.sleep(0.15)  # the gateway remembers a refusal for 0.1 s
+        time.sleep(0.3)  # the gateway remembers a refusal for 0.25 s
     upstream.does(crashed)
     assert pair.read(KNOWN).code == "worker_crashed"
     assert len(upstream.calls) == 1, "a page that crashed a worker is not tried on another"
@@ -172,7 +172,7 @@ def test_refusals_are_tried_once_more(fronted: Fronted, record: Record) -> None:
             )
         )
         assert pair.read(KNOWN).status == 429, nonsense
-        time.sleep(0.15)
+        time.sleep(0.3)
     upstream.does(sound)
     record.whole(pair)
 
