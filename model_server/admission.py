@@ -74,11 +74,12 @@ class Queue:
 
     def expected_wait(self, priority: Priority = Priority.INTERACTIVE) -> float:
         """Seconds until a page that comes now would be begun."""
-        if len(self._running) < self._workers and not len(self):
+        ahead = list(self._ahead_of(priority))
+        if len(self._running) + len(ahead) < self._workers:
             return 0.0
         now = time.monotonic()
         begun = sum(max(0.0, self._expected(job) - (now - since)) for job, since in self._running.items())
-        return (begun + sum(map(self._expected, self._ahead_of(priority)))) / self._workers
+        return (begun + sum(map(self._expected, ahead))) / self._workers
 
     def offer(self, job: Job) -> None:
         """Take the page in.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
+import pypdfium2
 import xmlschema
 
 HTML = "{http://www.w3.org/1999/xhtml}"
@@ -130,6 +131,12 @@ def tsv_words(content: bytes) -> list[Word]:
         for row in tsv_rows(content)
         if row["level"] == 5
     ]
+
+
+def pdf_words(content: bytes) -> list[list[str]]:
+    """Those of each page, as PDFium finds them; tests/documents/test_searchable_pdf.py checks where they stand."""
+    with pypdfium2.PdfDocument(content) as document:
+        return [page.get_textpage().get_text_range().split() for page in document]
 
 
 # Those that have boxes.

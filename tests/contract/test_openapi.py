@@ -20,6 +20,7 @@ OPERATIONS = [
     "GET /gateway/languages",
     "GET /health/live",
     "GET /health/ready",
+    "GET /health/serving",
     "GET /metrics",
 ]
 

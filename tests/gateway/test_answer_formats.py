@@ -57,6 +57,8 @@ def test_by_query_and_by_header(gateway: httpx.Client, label_png: bytes, name: N
         assert readers.alto_words(asked.content) == readers.alto_words(negotiated.content)
     elif name == "ndjson":
         assert readers.ndjson_words(asked.content) == readers.ndjson_words(negotiated.content)
+    elif name == "pdf":
+        assert readers.pdf_words(asked.content) == readers.pdf_words(negotiated.content)
     else:
         assert asked.content == negotiated.content
 
@@ -66,6 +68,8 @@ def test_an_empty_page(gateway: httpx.Client, blank_png: bytes, name: Name) -> N
     content = ask(gateway, blank_png, name).content
     if name == "text":
         assert content == b""
+    elif name == "pdf":
+        assert readers.pdf_words(content) == [[]]
     else:
         assert readers.READERS[name](content) == []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import httpx
-import pypdfium2
 import pytest
 
 from api_gateway.schemas import OcrAnswer
@@ -103,19 +102,13 @@ def test_every_format_of_a_document_holds_the_same_words(gateway: httpx.Client, 
     assert ask(gateway, mixed, format="text").text.split() == [word.text for word in expected]
 
 
-def layers(pdf: bytes) -> list[list[str]]:
-    """The words on each page, as PDFium finds them."""
-    with pypdfium2.PdfDocument(pdf) as document:
-        return [page.get_textpage().get_text_range().split() for page in document]
-
-
 def test_a_searchable_pdf_of_a_document(gateway: httpx.Client) -> None:
     document = make.joined(make.digital(DIGITAL), make.scanned(render.page(1)))
     answer = OcrAnswer.model_validate_json(ask(gateway, document).content)
     response = ask(gateway, document, format="pdf")
     assert response.headers["content-type"] == "application/pdf"
     assert response.headers["content-disposition"] == 'inline; filename="ocr.pdf"'
-    assert layers(response.content) == [[word.text for word in page.words] for page in answer.pages]
+    assert readers.pdf_words(response.content) == [[word.text for word in page.words] for page in answer.pages]
     read_again = OcrAnswer.model_validate_json(ask(gateway, response.content, text_layer="ignore").content)
     assert [page.text for page in read_again.pages[1:]] == [page.text for page in answer.pages[1:]], (
         "looks the same"
@@ -125,19 +118,19 @@ def test_a_searchable_pdf_of_a_document(gateway: httpx.Client) -> None:
 def test_a_searchable_pdf_of_an_encrypted_one(gateway: httpx.Client) -> None:
     files = {"image_file": make.encrypted(make.digital(DIGITAL), "secret")}
     response = gateway.post("/gateway/ocr?format=pdf", files=files, data={"password": "secret"})
-    assert layers(response.content) == [DIGITAL.split()]
+    assert readers.pdf_words(response.content) == [DIGITAL.split()]
 
 
 def test_a_searchable_pdf_of_a_picture(gateway: httpx.Client, page_png: bytes) -> None:
     words = [word.text for word in OcrAnswer.model_validate_json(ask(gateway, page_png).content).pages[0].words]
-    assert layers(ask(gateway, page_png, format="pdf").content) == [words]
+    assert readers.pdf_words(ask(gateway, page_png, format="pdf").content) == [words]
 
 
 def test_a_searchable_pdf_of_a_tiff(gateway: httpx.Client) -> None:
-    document = make.tiff([render.page(1), render.page(2)], dpi=(150, 150))
+    document = make.tiff([render.page(1), render.page(2)])
     answer = OcrAnswer.model_validate_json(ask(gateway, document).content)
     made = ask(gateway, document, format="pdf").content
-    assert layers(made) == [[word.text for word in page.words] for page in answer.pages]
+    assert readers.pdf_words(made) == [[word.text for word in page.words] for page in answer.pages]
 
 
 def test_a_single_picture_as_ndjson(gateway: httpx.Client, label_png: bytes) -> None:

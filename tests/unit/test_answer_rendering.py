@@ -242,7 +242,7 @@ def test_characters_that_xml_forbids_or_that_break_a_table(name: Name) -> None:
     assert [word.text for word in found] == ["a\ufffdb"] * len(FORBIDDEN) + ["a\U0001f600b"]
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", list(RENDERED))
 def test_an_empty_page(name: Name) -> None:
     content = rendered(name, [])
     if name == "text":
@@ -259,4 +259,5 @@ def test_no_name_of_a_client_gets_into_a_header() -> None:
         'inline; filename="ocr.xml"',
         'inline; filename="ocr.tsv"',
         'inline; filename="ocr.ndjson"',
+        'inline; filename="ocr.pdf"',
     }
