@@ -112,6 +112,32 @@ GOALS = (
         1.10,
         at_least=False,
     ),
+    Goal(
+        "one document of 40 pages, pages a second / (a)",
+        "documents",
+        lambda found: found["throughput"]["ratio"],
+        0.93,
+    ),
+    Goal(
+        "first page of a 300-page document / a single page",
+        "documents",
+        lambda found: _single(found["first_page"]["ratio"]),
+        1.5,
+        at_least=False,
+    ),
+    Goal(
+        "one document over 1, 2, 4 and 8 timed stand-ins, against linear, least",
+        "documents",
+        lambda found: _single(found["spread"]["least"]),
+        0.9,
+    ),
+    Goal(
+        "pictures during a document: p95 added, in times of the document's page",
+        "documents",
+        lambda found: _single(found["pictures"]["p95_added_pages"]),
+        1,
+        at_least=False,
+    ),
 )
 
 

@@ -255,6 +255,46 @@ def _probes(found: Figures) -> list[str]:
     ]
 
 
+def _documents(found: Figures) -> list[str]:
+    whole, first, spread, pictures = (found[key] for key in ("throughput", "first_page", "spread", "pictures"))
+    cpu = ", ".join(f"{name} {ms:.0f} ms" for name, ms in whole["cpu_ms"].items())
+    rows = [
+        (name, *(f"{value:.0f}" for value in pictures[key].values()))
+        for name, key in (("idle", "idle_ms"), ("during a document", "during_ms"))
+    ]
+    throughput = (
+        f"One PDF of {whole['pages']} scanned pages ({_WORKLOADS[found['workload']]}), answered as JSON: "
+        f"{_spread(whole['document'])} pages a second; the bare engines on the same pages: "
+        f"{_spread(whole['limit'])}. The ratio is {_spread(whole['ratio'])}. CPU time a page: {cpu}; the gateway's is also that of the process "
+        "that draws the pages."
+    )
+    soon = (
+        f"The first line of NDJSON of a document of {first['pages']} pages came after "
+        f"{_spread(first['first_ms'], 0)} ms; that of a picture of such a page after "
+        f"{_spread(first['single_ms'], 0)} ms."
+    )
+    linear = (
+        "One document over stand-ins for the model server that take a set "
+        f"{spread['seconds_a_page']:g} s for a page, against linear:"
+    )
+    singles = (
+        f"{pictures['pictures']} single pictures ({_WORKLOADS['page']}), sent at set moments; milliseconds. A "
+        f"page of the document takes the bare engine {pictures['page_ms']:.0f} ms."
+    )
+    return [
+        "## Documents",
+        throughput,
+        soon,
+        linear,
+        table(
+            ("model servers", *map(str, spread["of_linear"])),
+            [("of linear", *(f"{share:.2f}" for share in spread["of_linear"].values()))],
+        ),
+        singles,
+        table(("", "p50", "p90", "p95", "p99"), rows),
+    ]
+
+
 def _start(found: Figures) -> list[str]:
     return [
         "## Start",
@@ -319,6 +359,7 @@ _SECTIONS = {
     "latency": _latency,
     "overload": _overload,
     "probes": _probes,
+    "documents": _documents,
     "start": _start,
     "memory": _memory,
     "stages": _stages,

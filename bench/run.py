@@ -107,7 +107,7 @@ class Run:
             result = limit.run([image.grey for image in images], list(range(len(images))), 1)
             texts = [reading.text for reading in result.readings]
             for image, text in zip(images, texts, strict=True):
-                _check_against_drawn(image.text, text, f"the bare engine, {name}")
+                check_against_drawn(image.text, text, f"the bare engine, {name}")
             seconds = [reading.ended - reading.began for reading in result.readings]
             cpu_seconds = [reading.cpu for reading in result.readings]
             self._references[name] = Reference(texts, seconds, cpu_seconds)
@@ -128,7 +128,7 @@ class Run:
         result = limit.run([image.grey for image in work.images], work.picks(count), processes or self.cores)
         use = meter.stop(engine=result.cpu_seconds)
         seconds = [reading.ended - reading.began for reading in result.readings]
-        return self._measured(count, result.wall_seconds, use, seconds)
+        return self.measured(count, result.wall_seconds, use, seconds)
 
     def closed(self, subject: Subject, name: str, count: int, clients: int, *, exact: bool = True) -> Measured:
         """So many clients, one picture after the other, each answer checked.
@@ -143,7 +143,7 @@ class Run:
         result = load.run(load.Plan(target, work.picks(count), clients, patience=600))
         use = meter.stop(generator=result.cpu_seconds)
         self.check(subject, name, result.samples, exact=exact)
-        return self._measured(count, result.wall_seconds, use, [sample.seconds for sample in result.samples])
+        return self.measured(count, result.wall_seconds, use, [sample.seconds for sample in result.samples])
 
     def check(self, subject: Subject, name: str, samples: Sequence[load.Sample], *, exact: bool = True) -> None:
         work = workload(name)
@@ -154,11 +154,11 @@ class Run:
                 raise BrokenRun(f"{where}: answered {sample.status}: {sample.body[:300]!r}")
             text = subject.text(sample.body)
             if not exact:
-                _check_against_drawn(work.images[sample.pick].text, text, where)
+                check_against_drawn(work.images[sample.pick].text, text, where)
             elif text != reference.texts[sample.pick]:
                 raise BrokenRun(f"{where}: another text than the bare engine's: {text[:300]!r}")
 
-    def _measured(self, count: int, wall: float, use: machine.CpuUse, seconds: list[float]) -> Measured:
+    def measured(self, count: int, wall: float, use: machine.CpuUse, seconds: list[float]) -> Measured:
         self.foreign.append(use.foreign)
         cpu_ms = {name: 1e3 * used / count for name, used in use.by_process.items()}
         return Measured(count, count / wall, cpu_ms, use.foreign, seconds)
@@ -179,6 +179,6 @@ def interleave(
     return measured
 
 
-def _check_against_drawn(drawn: str, text: str, where: str) -> None:
+def check_against_drawn(drawn: str, text: str, where: str) -> None:
     if (rate := character_error_rate(drawn, text)) > _WORST_ERROR_RATE:
         raise BrokenRun(f"{where}: {rate:.0%} of the characters are wrong: {text[:300]!r}")

@@ -69,7 +69,7 @@ class Stack:
 
     def cpu_seconds(self) -> dict[str, float]:
         return {
-            "gateway": own_cpu(self.gateway.pid),
+            "gateway": own_cpu(self.gateway.pid) + children_cpu(self.gateway.pid),
             "model server": own_cpu(self.model.pid),
             "workers": children_cpu(self.model.pid),
         }
@@ -105,15 +105,15 @@ def services_to_start(logs: Path) -> Iterator[tuple[services.Service, services.S
 
 def wait_for_workers(model: services.Service) -> None:
     """Until every worker is up; the server is ready when the first one is."""
-    wanted = _scrape(model, "ocr_workers_configured")
+    wanted = scrape(model, "ocr_workers_configured")
     end = time.monotonic() + _READY_SECONDS
-    while _scrape(model, "ocr_workers_alive") < wanted:
+    while scrape(model, "ocr_workers_alive") < wanted:
         if time.monotonic() > end:
             raise BrokenRun("The model server did not start all its workers.")
         time.sleep(_POLL_SECONDS)
 
 
-def _scrape(model: services.Service, metric: str) -> float:
+def scrape(model: services.Service, metric: str) -> float:
     with urllib.request.urlopen(f"{model.url}/metrics", timeout=_READY_SECONDS) as answer:
         lines = answer.read().decode().splitlines()
     return float(next(line for line in lines if line.startswith(f"{metric} ")).split()[1])

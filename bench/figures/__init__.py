@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.figures import (
     added_latency,
     concurrency,
+    documents,
     latency,
     memory,
     overload,
@@ -43,6 +44,7 @@ FIGURES: dict[str, Figure] = {
     "latency": Figure(latency.measure),
     "overload": Figure(overload.measure),
     "probes": Figure(probes.measure),
+    "documents": Figure(documents.measure),
     "start": Figure(start.measure),
     "memory": Figure(memory.measure),
     "stages": Figure(stages.measure, short=False),
