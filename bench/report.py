@@ -265,8 +265,8 @@ def _documents(found: Figures) -> list[str]:
     throughput = (
         f"One PDF of {whole['pages']} scanned pages ({_WORKLOADS[found['workload']]}), answered as JSON: "
         f"{_spread(whole['document'])} pages a second; the bare engines on the same pages: "
-        f"{_spread(whole['limit'])}. The ratio is {_spread(whole['ratio'])}. CPU time a page: {cpu}; the gateway's "
-        "is also that of the process that draws the pages."
+        f"{_spread(whole['limit'])}. The ratio is {_spread(whole['ratio'])}. CPU time a page: {cpu}; the "
+        "gateway's is also that of the process that draws the pages."
     )
     soon = (
         f"The first line of NDJSON of a document of {first['pages']} pages came after "

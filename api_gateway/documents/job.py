@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from api_gateway.upstream import ModelServer
     from service_kit.context import RequestContext
 
-_COMPOSER_MEMORY = (
-    2  # times what the splitter may use: address space, of which programs and libraries take their part
-)
+_COMPOSER_MEMORY = 2  # times what the splitter may use: it is address space, of which libraries take their part
 
 
 class Job(NamedTuple):
