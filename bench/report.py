@@ -339,6 +339,15 @@ def _memory(found: Figures) -> list[str]:
     ]
 
 
+def _halves(found: Figures) -> list[str]:
+    rows = [
+        (kind, f"{one['same_text']} of {one['sheets']}", _spread(one["times_as_fast"]))
+        for kind, one in found.items()
+    ]
+    how = "A sheet of A4, cut in two between its lines and read by two bare engines, against one and the whole."
+    return ["## One page on two cores", how, table(("", "same text", "times as fast"), rows)]
+
+
 def _stages(found: Figures) -> list[str]:
     steps = list(next(iter(found["workloads"].values()))["steps_ms"])
     rows = [
@@ -362,6 +371,7 @@ _SECTIONS = {
     "documents": _documents,
     "start": _start,
     "memory": _memory,
+    "halves": _halves,
     "stages": _stages,
 }
 

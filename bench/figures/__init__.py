@@ -10,6 +10,7 @@ from bench.figures import (
     added_latency,
     concurrency,
     documents,
+    halves,
     latency,
     memory,
     overload,
@@ -47,5 +48,6 @@ FIGURES: dict[str, Figure] = {
     "documents": Figure(documents.measure),
     "start": Figure(start.measure),
     "memory": Figure(memory.measure),
+    "halves": Figure(halves.measure, short=False),
     "stages": Figure(stages.measure, short=False),
 }

@@ -128,7 +128,8 @@ def test_the_grace_period_is_the_sum_of_what_may_happen_in_it(chart: str, name: 
     budget = float(settings[f"{PREFIX[chart]}REQUEST_TIMEOUT_SECONDS"])
     delay = float(settings[f"{PREFIX[chart]}SHUTDOWN_DELAY_SECONDS"])
     grace = float(settings[f"{PREFIX[chart]}SHUTDOWN_GRACE_SECONDS"])
-    assert grace == math.ceil(budget) + 5
+    asked = tools.OPTIONS[chart][name].get("shutdown", {}).get("graceSeconds")
+    assert grace == (asked or math.ceil(budget) + 5)
     assert pod(rendered)["spec"]["terminationGracePeriodSeconds"] == delay + grace + 5
 
 

@@ -81,6 +81,7 @@ OPTIONS: dict[str, dict[str, Values]] = {
         "known callers": {
             "networkPolicy": {"enabled": True, "clients": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}
         },
+        "long documents": {"shutdown": {"graceSeconds": 3600}},
         "service's defaults": {"config": {"maxInFlight": None, "logLevel": None}},
     },
 }

@@ -59,7 +59,7 @@ app.kubernetes.io/part-of: ocr-service
 
 {{- /* Requests in flight may take their whole budget after the door is closed, and a little to be written out. */}}
 {{- define "api-gateway.graceSeconds" -}}
-{{- add (ceil (.Values.config.requestTimeoutSeconds | float64) | int) 5 }}
+{{- .Values.shutdown.graceSeconds | default (add (ceil (.Values.config.requestTimeoutSeconds | float64) | int) 5) | int }}
 {{- end }}
 
 {{- /* The delay with the door open, the requests in flight, and 5 s for the workers to go. */}}
