@@ -19,7 +19,7 @@ readonly STOP_SECONDS=45 LOAD_SECONDS=7
 readonly CODE_LAYERS=3 # two copies of code, and what is compiled of it: the last ones of each Dockerfile
 readonly SERVICES=(model-server api-gateway)
 readonly RUN=ocr-image-test-$$ # names the containers, network, volume and tags of this run
-readonly TEXT="HELLO 2026" PICTURE=tests/images/hello.png
+readonly TEXT="HELLO 2026" PICTURE=tests/images/hello.png PHOTO=tests/images/hello.heic
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 readonly VERSION
 
@@ -250,7 +250,7 @@ readonly MOVING=(
 )
 
 check_answers() {
-    local pair before=() at=0 answer errors after
+    local pair before=() at=0 answer errors after layer
     for pair in "${MOVING[@]}"; do before+=("$(metric "${pair% *}" "${pair#* }")"); done
     errors=$(metric model-server kserve_inference_request_error_count)
 
@@ -262,6 +262,16 @@ check_answers() {
     [[ "$answer" == "200 application/json" && $(<"$scratch/body") == *'"confidence"'* ]] ||
         die "psm=1 gave $answer $(cat "$scratch/body")"
     good "so it is with psm=1, which needs osd.traineddata"
+
+    answer=$(ask $PHOTO "/gateway/ocr?format=pdf")
+    [ "$answer" = "200 application/pdf" ] || die "a HEIC photograph as a PDF: $answer $(cat "$scratch/body")"
+    mv "$scratch/body" "$scratch/searchable.pdf"
+    for layer in auto ignore; do
+        answer=$(ask "$scratch/searchable.pdf" "/gateway/ocr?format=text&text_layer=$layer")
+        [ "$answer $(tr -d '\n\f' <"$scratch/body")" = "200 text/plain; charset=utf-8 $TEXT" ] ||
+            die "the PDF's text with text_layer=$layer: $answer $(cat "$scratch/body")"
+    done
+    good "a HEIC photograph becomes a searchable PDF; its text layer and its page say $TEXT, too"
 
     answer=$(ask pyproject.toml /gateway/ocr)
     [[ "$answer" == "415 application/problem+json"* && $(<"$scratch/body") == *'"code":"not_an_image"'* ]] ||

@@ -154,12 +154,12 @@ def cyclic() -> bytes:
     )
 
 
-def sized(width: float, height: float, content: bytes = b"") -> bytes:
-    """One page of so many points."""
+def sized(width: float, height: float, content: bytes = b"", entries: bytes = b"") -> bytes:
+    """One page of so many points, with more `entries` in its dictionary."""
     return raw(
         _CATALOGUE,
         _PAGES,
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %g %g]/Contents 4 0 R>>" % (width, height),
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %g %g]/Contents 4 0 R%b>>" % (width, height, entries),
         stream(content),
     )
 

@@ -83,17 +83,26 @@ def image(split: Split) -> Image.Image:
     return found
 
 
-def test_a_scan_is_drawn_as_it_was_scanned(tmp_path: Path) -> None:
-    picture = render.a4(1, 200)
-    split = first(tmp_path, make.scanned(picture), 200)
+@pytest.mark.parametrize("dpi", [100, 200, 300])
+def test_a_scan_comes_out_pixel_for_pixel_as_it_was_scanned(tmp_path: Path, dpi: int) -> None:
+    picture = render.a4(1, dpi)
+    split = first(tmp_path, make.scanned(picture), dpi)
     drawn = image(split)
-    assert split.page == {"width": drawn.width, "height": drawn.height, "dpi": 200, "source": "ocr"}
+    assert split.page == {"width": drawn.width, "height": drawn.height, "dpi": dpi, "source": "ocr"}
     assert drawn.mode == "L"
-    assert drawn.info["dpi"] == (200, 200)
-    assert abs(drawn.width - picture.image.width) <= 1
-    assert abs(drawn.height - picture.image.height) <= 1
-    like = drawn.resize((50, 70)).tobytes(), picture.image.resize((50, 70)).tobytes()
-    assert max(abs(a - b) for a, b in zip(*like, strict=True)) < 16
+    assert drawn.info["dpi"] == (dpi, dpi)
+    assert drawn.size == picture.image.size
+    assert drawn.tobytes() == picture.image.convert("L").tobytes()
+
+
+def test_colours_become_the_grey_that_they_look_like(tmp_path: Path) -> None:
+    """Side by side, and one over the other: multiplied as colours, red and green are black and not half grey."""
+    fields = b"1 0 0 rg 0 0 40 80 re f  0 1 0 rg 40 0 40 80 re f  /M gs 1 0 0 rg 40 40 40 40 re f"
+    multiply = b"/Resources<</ExtGState<</M<</BM/Multiply>>>>>>"
+    drawn = image(first(tmp_path, make.sized(80, 80, fields, multiply), 72))
+    red, green, both = (drawn.getpixel(at) for at in ((20, 60), (60, 60), (60, 20)))
+    assert (red, green) == (pytest.approx(0.30 * 255, abs=3), pytest.approx(0.59 * 255, abs=3))
+    assert both < 3
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
