@@ -91,6 +91,7 @@ def _memory(axes: Axes, found: dict[str, Any]) -> None:
         title=f"Resident memory while {found['many']:,} pictures are read",
         xlabel="seconds",
         ylabel="MiB",
+        ylim=(0, 1.3 * max(map(sum, zip(*groups.values(), strict=True)))),  # room for the legend
     )
 
 

@@ -101,7 +101,8 @@ def test_colours_become_the_grey_that_they_look_like(tmp_path: Path) -> None:
     multiply = b"/Resources<</ExtGState<</M<</BM/Multiply>>>>>>"
     drawn = image(first(tmp_path, make.sized(80, 80, fields, multiply), 72))
     red, green, both = (drawn.tobytes()[y * 80 + x] for x, y in ((20, 60), (60, 60), (60, 20)))
-    assert (red, green) == (pytest.approx(0.30 * 255, abs=3), pytest.approx(0.59 * 255, abs=3))
+    assert red == pytest.approx(0.30 * 255, abs=3)
+    assert green == pytest.approx(0.59 * 255, abs=3)
     assert both < 3
 
 
