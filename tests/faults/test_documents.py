@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import psutil
@@ -73,7 +74,9 @@ def splitters(pair: Pair) -> list[psutil.Process]:
 @pytest.mark.fault(0, "A page of a document crashes its worker, every time")
 def test_a_page_that_crashes_workers(pair: Pair, record: Record) -> None:
     label = engines.slow(0)
-    answer = record.answer("", pair.read(tiff(label, engines.picture(Fault.SEGFAULT), label)))
+    answer = record.answer(
+        "a TIFF of three pages, its second the one", pair.read(tiff(label, engines.picture(Fault.SEGFAULT), label))
+    )
     assert codes(answer) == ["ok", "worker_crashed", "ok"]
     assert answer.json["status"] == "partial"
     assert answer.json["pages"][1]["attempts"] == 3
@@ -92,7 +95,7 @@ def test_the_splitter_is_killed(pair: Pair, record: Record) -> None:
         for process in killed:
             os.kill(process.pid, signal.SIGKILL)
 
-    answer = record.answer("", during(pair, document, kill))
+    answer = record.answer("the document, all of it", during(pair, document, kill))
     assert codes(answer) == ["ok"] * 12
     record.also("all pages are read")
     record.whole(pair)
@@ -127,7 +130,7 @@ def test_the_model_server_is_killed(pair_of: PairOf, record: Record) -> None:
             pair.model.service.process.wait()
             pair.model.service.start().wait_ready()
 
-        answer = record.answer("", during(pair, document, kill))
+        answer = record.answer("the document, all of it", during(pair, document, kill))
         assert codes(answer) == ["ok"] * 12
         attempts = [page["attempts"] for page in answer.json["pages"]]
         assert max(attempts) > 1, "what was being read is read again"
@@ -146,7 +149,9 @@ def test_the_client_goes(pair: Pair, record: Record, form: str) -> None:
         if form == "ndjson":
             assert wire.socket.recv(1000).startswith(b"HTTP/1.1 200")
         wire.reset()
+    began = time.monotonic()
     pair.gateway.count("client_gone")
     until(lambda: metrics(pair.gateway.service)["gateway_documents_in_flight"] == 0, "no document")
+    record.saw(f"resets, {form} asked for", "all of it is stopped", time.monotonic() - began)
     record.also("splitter, calls and file are gone")
     record.whole(pair)

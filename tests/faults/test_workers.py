@@ -161,38 +161,40 @@ def test_many_workers_hang_at_once(pair_of: PairOf) -> None:
 
 @pytest.mark.slow
 @pytest.mark.fault(5, "A page would wait past its deadline")
-def test_05_queue_past_the_deadline(pair: Pair, record: Record) -> None:
-    begun = pages_begun(pair)
-    with ThreadPoolExecutor(4) as pool:
-        # Nothing is known of how long these take: the page behind them is let in, and its time runs out.
-        hanging = [
-            pool.submit(pair.read, engines.picture(Fault.SLEEP), headers={"x-request-timeout": "1.5"})
-            for _ in range(2)
-        ]
-        until(lambda: pages_begun(pair) == begun + 2, "both begun")
-        waiting = pool.submit(pair.read, KNOWN, headers={"x-request-timeout": "0.4"})
-        until(lambda: metrics(pair.model.service)["ocr_queue_length"] == 1, "it waits")
-        late = record.answer("a page with a budget of 0.4 s behind pages that hang", waiting.result())
-        until(lambda: metrics(pair.model.service)["ocr_queue_length"] == 0, "off the queue", 0.3)
-        assert [answer.result().status for answer in hanging] == [504, 504]
-    assert (late.status, late.code) == (504, "deadline_exceeded")
-    assert late.seconds < 0.4 + little()
-    pair.wait_workers()
-    assert pages_begun(pair) == begun + 2, "the page was never begun"
+def test_05_queue_past_the_deadline(pair_of: PairOf, record: Record) -> None:
+    """On a pair of its own, whose model server has yet to learn how long any page takes."""
+    with pair_of({}).running() as pair:
+        begun = pages_begun(pair)
+        with ThreadPoolExecutor(4) as pool:
+            # Nothing is known of how long these take: the page behind them is let in, and its time runs out.
+            hanging = [
+                pool.submit(pair.read, engines.picture(Fault.SLEEP), headers={"x-request-timeout": "1.5"})
+                for _ in range(2)
+            ]
+            until(lambda: pages_begun(pair) == begun + 2, "both begun")
+            waiting = pool.submit(pair.read, KNOWN, headers={"x-request-timeout": "0.4"})
+            until(lambda: metrics(pair.model.service)["ocr_queue_length"] == 1, "it waits")
+            late = record.answer("a page with a budget of 0.4 s behind pages that hang", waiting.result())
+            until(lambda: metrics(pair.model.service)["ocr_queue_length"] == 0, "off the queue", 0.3)
+            assert [answer.result().status for answer in hanging] == [504, 504]
+        assert (late.status, late.code) == (504, "deadline_exceeded")
+        assert late.seconds < 0.4 + little()
+        pair.wait_workers()
+        assert pages_begun(pair) == begun + 2, "the page was never begun"
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: pair.read(engines.slow(0.5)), range(8)))  # the pace is learnt
-        first = [pool.submit(pair.read, engines.slow(0.5)) for _ in range(4)]
-        until(lambda: metrics(pair.model.service)["ocr_queue_length"] == 2, "two wait")
-        refused = record.answer(
-            "the same behind pages known to take 0.5 s", pair.read(engines.slow(0.5), headers=SOON)
-        )
-        assert [answer.result().status for answer in first] == [200] * 4
-    assert (refused.status, refused.code) == (429, "overloaded")
-    assert int(refused.headers["retry-after"]) >= 1
-    assert refused.seconds < 0.3 * crowding(), "at once"
-    record.also("the page was never begun")
-    record.whole(pair)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: pair.read(engines.slow(0.5)), range(8)))  # the pace is learnt
+            first = [pool.submit(pair.read, engines.slow(0.5)) for _ in range(4)]
+            until(lambda: metrics(pair.model.service)["ocr_queue_length"] == 2, "two wait")
+            refused = record.answer(
+                "the same behind pages known to take 0.5 s", pair.read(engines.slow(0.5), headers=SOON)
+            )
+            assert [answer.result().status for answer in first] == [200] * 4
+        assert (refused.status, refused.code) == (429, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert refused.seconds < 0.3 * crowding(), "at once"
+        record.also("the page was never begun")
+        record.whole(pair)
 
 
 SOON = {"x-request-timeout": "0.4"}
