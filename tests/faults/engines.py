@@ -163,10 +163,14 @@ def _read_short_of_memory(image: GreyImage, mib: int) -> list[Word]:
     return words
 
 
-def words_short_of_memory(mib: int) -> int:
-    """How many words Tesseract finds on that page, were it believed."""
+def words_short_of_memory(mib: int) -> int | None:
+    """How many words Tesseract finds on that page, were it believed; None where it fails in the open."""
     with Image.open(io.BytesIO(short_of_memory(mib))) as image:
-        return len(_read_short_of_memory(GreyImage(image.tobytes(), image.width, image.height, 200), mib))
+        page = GreyImage(image.tobytes(), image.width, image.height, 200)
+    try:
+        return len(_read_short_of_memory(page, mib))
+    except RuntimeError:
+        return None
 
 
 def _main(mib: int, width: int, height: int) -> None:

@@ -90,6 +90,10 @@ def test_02_worker_killed_for_memory(pair: Pair, record: Record) -> None:
     record.whole(pair)
 
 
+# MiB; where success with less text begins and ends depends on the machine
+_SHORTAGES = range(4, 17, 2)
+
+
 @pytest.mark.slow
 @pytest.mark.fault(3, "Tesseract runs short of memory and goes on without: less text, and only stderr tells")
 def test_03_failed_allocation(pair: Pair, record: Record) -> None:
@@ -97,17 +101,20 @@ def test_03_failed_allocation(pair: Pair, record: Record) -> None:
     assert enough.status == 200
     words = len(enough.json["pages"][0]["words"])
     assert words > 300
-    silent = []
-    for mib in (4, 8, 10, 12, 14):
+    refused = []
+    for mib in _SHORTAGES:
         answer = pair.read(engines.short_of_memory(mib))
+        if answer.status == 200:
+            assert len(answer.json["pages"][0]["words"]) == words
+            continue
         assert (answer.status, answer.code) == (503, "engine_failed")
-        cause = pair.model.log_lines_of("page failed")[-1]["cause"]
-        if "complained" in cause:  # Tesseract itself reported success
-            silent.append((mib, answer))
-    assert silent, "the fault itself: success, and no words"
-    mib, answer = silent[0]
-    found = engines.words_short_of_memory(mib)
-    assert found < words, "this is what would have been answered"
+        if "complained" in pair.model.log_lines_of("page failed")[-1]["cause"]:
+            refused.append(answer)  # Tesseract itself reported success
+    believed = [engines.words_short_of_memory(mib) for mib in _SHORTAGES]
+    less = [found for found in believed if found is not None and found < words]
+    assert refused, "the fault itself: success, and less text"
+    assert less, "what would have been answered"
+    answer, found = refused[0], min(less)
     record.answer(f"a page of {words} words of which Tesseract, short of memory, finds {found}", answer)
     record.also("never 200 with less text")
     record.whole(pair)
