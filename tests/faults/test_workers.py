@@ -90,10 +90,6 @@ def test_02_worker_killed_for_memory(pair: Pair, record: Record) -> None:
     record.whole(pair)
 
 
-# MiB; where success with less text begins and ends depends on the machine
-_SHORTAGES = range(4, 17, 2)
-
-
 @pytest.mark.slow
 @pytest.mark.fault(3, "Tesseract runs short of memory and goes on without: less text, and only stderr tells")
 def test_03_failed_allocation(pair: Pair, record: Record) -> None:
@@ -101,20 +97,19 @@ def test_03_failed_allocation(pair: Pair, record: Record) -> None:
     assert enough.status == 200
     words = len(enough.json["pages"][0]["words"])
     assert words > 300
-    refused = []
-    for mib in _SHORTAGES:
+    shortages = range(4, 15, 2)  # MiB: at which of them Tesseract fails in the open differs between processes
+    silent = []
+    for mib in shortages:
         answer = pair.read(engines.short_of_memory(mib))
-        if answer.status == 200:
-            assert len(answer.json["pages"][0]["words"]) == words
-            continue
         assert (answer.status, answer.code) == (503, "engine_failed")
-        if "complained" in pair.model.log_lines_of("page failed")[-1]["cause"]:
-            refused.append(answer)  # Tesseract itself reported success
-    believed = [engines.words_short_of_memory(mib) for mib in _SHORTAGES]
-    less = [found for found in believed if found is not None and found < words]
-    assert refused, "the fault itself: success, and less text"
-    assert less, "what would have been answered"
-    answer, found = refused[0], min(less)
+        cause = pair.model.log_lines_of("page failed")[-1]["cause"]
+        if "complained" in cause:  # Tesseract itself reported success
+            silent.append(answer)
+    assert silent, "the fault itself: success, and no words"
+    answer = silent[0]
+    believed = [engines.words_short_of_memory(mib) for mib in shortages]
+    found = min(count for count in believed if count is not None)
+    assert found < words, "this is what would have been answered"
     record.answer(f"a page of {words} words of which Tesseract, short of memory, finds {found}", answer)
     record.also("never 200 with less text")
     record.whole(pair)
