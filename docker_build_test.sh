@@ -102,13 +102,12 @@ check_context() {
 
 # build IMAGE:TAG SERVICE CONTEXT [ARGUMENT...]
 build() {
-    local image=$1 service=$2 context=$3 extra
+    local image=$1 service=$2 context=$3 extra cached='' cache=/var/cache/pip
     shift 3
     read -ra extra <<<"${DOCKER_BUILD_ARGS:-}"
     # With BuildKit, pip keeps its downloads between builds; the Dockerfile itself needs nothing of it.
-    local mount='--mount=type=cache,target=/root/.cache/pip'
-    [ $buildkit = 1 ] || mount=
-    sed "s|^RUN pip install|RUN $mount pip install|" "${dockerfile[$service]}" >"$scratch/Dockerfile"
+    [ $buildkit = 0 ] || cached="s|^RUN pip install|RUN --mount=type=cache,target=$cache pip install --cache-dir=$cache|"
+    sed "$cached" "${dockerfile[$service]}" >"$scratch/Dockerfile"
     DOCKER_BUILDKIT=$buildkit docker build "${extra[@]}" --tag "$image" --file "$scratch/Dockerfile" \
         --build-arg "BASE_IMAGE=$BASE_IMAGE" --build-arg "VERSION=$VERSION" --build-arg "REVISION=$(revision)" \
         --build-arg "SOURCE=$(source_address)" "$@" "$context" >"$scratch/log" 2>&1 || {
@@ -292,6 +291,8 @@ check_inside() {
     local service=$1 label value
     docker exec --interactive "$RUN-$service" python - "${module[$service]}" <tests/images/inside.py ||
         die "$service: see above for what does not hold inside"
+    # The service's user can't look there.
+    docker exec --user 0 "$RUN-$service" sh -c '[ ! -e ~root/.cache ]' || die "$service: root's cache was left"
     for label in source revision version licenses; do
         value=$(docker inspect --format "{{index .Config.Labels \"org.opencontainers.image.$label\"}}" "$RUN-$service")
         [ "$label" = source ] || [ -n "$value" ] || die "$service has no label for its $label"

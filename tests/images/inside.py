@@ -14,7 +14,6 @@ NOT_THERE = (
     *("pip", "pip3", "poetry", "git", "curl", "wget"),
 )
 NOT_LEFT = (
-    "/root/.cache",
     "/app/.venv",
     "/app/.git",
     "/app/tests",
