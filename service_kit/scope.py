@@ -29,7 +29,10 @@ SECURITY_HEADERS = {
 
 
 class Observer(Protocol):
-    """What a service counts. Every request that `counts` is begun once and ended once."""
+    """What a service counts. Every request that `counts` is begun once and ended once.
+
+    The end is with the last piece of the answer: who has it all finds it counted and logged.
+    """
 
     def counts(self, method: str, path: str) -> bool: ...
     def begin(self) -> None: ...
@@ -66,29 +69,29 @@ class RequestScope:
         counted = self._observer.counts(scope["method"], scope["path"])
         if counted:
             self._observer.begin()
-        answer = _Answer(request, send, closing=self._is_draining)
-        outcome = ""
-        failure: ServiceError | None = None
+
+        def end(outcome: str, status: int) -> None:
+            if counted:
+                self._observer.end(outcome, status, request)
+            self._log(scope, request, outcome, status, counted=counted)
+
+        answer = _Answer(request, send, closing=self._is_draining, end=end)
         try:
             request.deadline = Deadline.from_header(headers.get(TIMEOUT_HEADER), self._longest)
             await self._app(scope, receive, answer.send)
         except asyncio.CancelledError:
-            outcome = "cancelled"
+            answer.fail("cancelled")
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence
             failure = _public(error)
-            outcome = failure.code
+            answer.fail(failure.code, failure.status)
             await self._answer_error(failure, request, answer)
         finally:
-            outcome = outcome or "ok"
-            status = failure.status if failure else answer.status
-            if counted:
-                self._observer.end(outcome, status, request)
-            self._log(scope, request, outcome, status, counted=counted)
+            answer.over()
             context.leave(entered)
 
     async def _answer_error(self, error: ServiceError, request: context.RequestContext, answer: _Answer) -> None:
-        if isinstance(error, ClientGone):
+        if isinstance(error, ClientGone) or answer.ended:
             return
         if answer.started:  # too late for a status: cut the answer short, so that nobody takes it for whole
             log.error("answer broken off", extra={"code": error.code})
@@ -123,19 +126,28 @@ def _public(error: Exception) -> ServiceError:
 
 
 class _Answer:
-    """Adds our headers to the answer and remembers its status."""
+    """Adds our headers to the answer, and ends the request with its last piece, or without one."""
 
-    def __init__(self, request: context.RequestContext, send: Send, closing: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        request: context.RequestContext,
+        send: Send,
+        closing: Callable[[], bool],
+        end: Callable[[str, int], None],
+    ) -> None:
         self._request = request
         self._send = send
         self._closing = closing
-        self.status = 0
+        self._end = end
+        self._outcome = "ok"
+        self._status = 0
         self.started = False
+        self.ended = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            self.status = message["status"]
+            self._status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[context.REQUEST_ID_HEADER] = self._request.id
             for name, value in SECURITY_HEADERS.items():
@@ -143,6 +155,18 @@ class _Answer:
             if self._closing():  # a kept connection would meet a closed door
                 headers["connection"] = "close"
         await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.over()
+
+    def fail(self, outcome: str, status: int | None = None) -> None:
+        """What the end will be called; without a status it keeps the one that was sent."""
+        self._outcome = outcome
+        self._status = self._status if status is None else status
+
+    def over(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self._end(self._outcome, self._status)
 
 
 async def respond(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -249,7 +249,7 @@ class Pair:
                 file.close()
 
     def begin(self) -> Pair:
-        self.wait_idle()  # a request is logged after it is answered
+        self.wait_idle()  # one that was broken off is logged when all of it is over
         for watched in self.services:
             watched.begin()
         return self
