@@ -2,7 +2,7 @@
 
 Shutting down, on the first SIGTERM or SIGINT:
 1. `Drain.started` is set: readiness turns 503, answers carry `Connection: close`; requests are still served.
-2. After `delay_seconds`, in which load balancers look elsewhere, the listening socket closes.
+2. After `delay_seconds`, in which load balancers look elsewhere, the listening socket closes; nobody is reset.
 3. Requests in flight get up to `grace_seconds` to finish.
 4. The application's lifespan ends (child processes with it), and the process exits with 0.
 A second signal skips the delay; a SIGTERM before the server is up ends the process with 0 at once.
@@ -11,27 +11,27 @@ A second signal skips the delay; a SIGTERM before the server is up ends the proc
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from service_kit.listener import BACKLOG, accept_all, listen, turn_away
 from service_kit.protocol import KEEP_ALIVE_SECONDS, guarded_protocol
 
 if TYPE_CHECKING:
+    import socket
     from types import FrameType
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("server")
 
-BACKLOG = 2048
+_HANDSHAKE_SECONDS = 0.3  # a client's round trip, from its first packet to where it can be accepted
 
 
 def exit_cleanly_while_starting() -> None:
@@ -87,7 +87,7 @@ def serve(
         timeout_graceful_shutdown=int(grace_seconds),
         backlog=BACKLOG,
     )
-    _Server(config, _listen(host, port), drain, delay_seconds).run()
+    _Server(config, listen(host, port), drain, delay_seconds).run()
 
 
 def _with_plain_failure(app: ASGIApp) -> ASGIApp:
@@ -109,17 +109,6 @@ def _with_plain_failure(app: ASGIApp) -> ASGIApp:
             await send({"type": "lifespan.startup.failed", "message": ""})
 
     return wrapped
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        sys.exit(f"Can't listen on {host}:{port}: {error.strerror}.")
-    return listener
 
 
 class _Server(uvicorn.Server):
@@ -154,17 +143,14 @@ class _Server(uvicorn.Server):
         log.info("listening", extra={"host": name, "port": port})
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._listener.listen(0)  # what knocks now is answered by the next process, or refused, but not reset
-        await asyncio.sleep(0)
+        turn_away(self._listener)
+        await asyncio.sleep(_HANDSHAKE_SECONDS)
         await self._let_in()
         await super().shutdown(sockets)
 
     async def _let_in(self) -> None:
         """Accept who is connected already, and close the door in the same step: closing it would reset them."""
-        late = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                late.append(self._listener.accept()[0])
+        late = accept_all(self._listener)
         for server in self.servers:
             server.close()
         for connection in late:
