@@ -80,11 +80,11 @@ class Child:
                     start_new_session=True,  # so that its children go with it, and no Ctrl-C reaches it
                     env={**os.environ, "PYTHONPATH": _python_path(), **env},
                 )
+            reader, writer = await asyncio.open_connection(sock=ours)
         except BaseException:
             ours.close()
             os.close(stderr)
-            raise
-        reader, writer = await asyncio.open_connection(sock=ours)
+            raise  # a child that was started finds its socket closed, and ends
         child = cls(process, reader, writer, stderr)
         try:
             ready, _ = await child.call(config)
@@ -136,10 +136,12 @@ class Child:
     async def close(self) -> None:
         self.kill()
         self._writer.close()
-        await self._process.wait()
-        if self._stderr >= 0:
-            os.close(self._stderr)
-            self._stderr = -1
+        try:
+            await self._process.wait()
+        finally:
+            if self._stderr >= 0:
+                os.close(self._stderr)
+                self._stderr = -1
 
 
 def _unnamed_file() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -100,9 +99,7 @@ class Fanout:
         going = [task for task in (self._drawing, *self._reading) if task is not None]
         for task in going:
             task.cancel()
-        for task in going:
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        await asyncio.gather(*going, return_exceptions=True)
 
     async def _draw(self) -> None:
         """Take the pages out, a few ahead of those that are read."""
@@ -131,6 +128,8 @@ class Fanout:
 
     async def _take_out(self, number: int) -> Split | ServiceError:
         task = self._task
+        if not task.deadline.left():  # or a splitter would be started and killed for each page that is left
+            return DeadlineExceeded()
         began = time.monotonic()
         try:
             split = await self._splitter.page(
@@ -140,9 +139,12 @@ class Fanout:
                 embedded_text=task.embedded_text,
                 around=around(task.parameters),
             )
+            async with asyncio.timeout(task.deadline.left()):
+                await self._held.take(len(split.body))
         except ServiceError as error:
             return error
-        await self._held.take(len(split.body))
+        except TimeoutError:
+            return DeadlineExceeded()
         split.page["duration_seconds"] = round(time.monotonic() - began, 6)
         return split
 

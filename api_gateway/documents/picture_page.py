@@ -6,18 +6,22 @@ in grey, colour or black and white as they came; what is transparent becomes whi
 
 from __future__ import annotations
 
+import mmap
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pikepdf import Array, Dictionary, Name, Page, Pdf, Stream
 from PIL import ExifTags, Image, ImageOps
 from pillow_heif import register_heif_opener
+
+from api_gateway.documents.tiff import Tiff, has_more_pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 _POINTS_PER_INCH = 72
+_SIXTEEN_BITS = 65535
 _CREDIBLE_DPI = (75, 4800)  # 72 is what programs write that know nothing
 _UNKNOWN_DPI = 300  # what a scanner would have said
 _TURNED = {1: 0, 6: 90, 3: 180, 8: 270}  # EXIF's orientations that need no mirror, and a page's rotation
@@ -38,17 +42,26 @@ class _Data(NamedTuple):
 
 
 def add(pdf: Pdf, source: Path, numbers: Sequence[int]) -> None:
-    """A page for each of the file's frames, counted from 1.
+    """A page for each of the file's pages, counted from 1.
 
     Raises:
         OSError, ValueError: it can't be decoded.
     """
     with Image.open(source) as image:
-        for number in numbers:
-            image.seek(number - 1)
+        for frame in _frames(source, numbers):
+            image.seek(frame)
             horizontal, vertical = _dpi(image)
             data = _as_it_is(image, source) or _stored(image)
             _add(pdf, data, (horizontal, vertical))
+
+
+def _frames(source: Path, numbers: Sequence[int]) -> list[int]:
+    """As Pillow counts them, thumbnails and masks of a TIFF included."""
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if not has_more_pages(data):
+            return [number - 1 for number in numbers]
+        tiff = Tiff(data)
+        return [tiff.frame(number) for number in numbers]
 
 
 def _add(pdf: Pdf, data: _Data, dpi: tuple[float, float]) -> None:
@@ -98,9 +111,17 @@ def _opaque(image: Image.Image) -> Image.Image:
         return Image.alpha_composite(white, image).convert("RGB")
     if image.mode in ("1", "L", "RGB"):
         return image
-    if image.mode.startswith("I;16"):
-        return image.point(lambda value: value / 256).convert("L")
+    if image.mode.startswith("I"):
+        return _eight_bits(image)
     return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Deeper grey, whose white is that of 16 bits, or the lightest there is beyond it."""
+    deep = image.convert("I")
+    extrema: Any = deep.getextrema()
+    scale = 255 / max(_SIXTEEN_BITS, extrema[1])
+    return deep.point(lambda value: value * scale).convert("L")
 
 
 def _dpi(image: Image.Image) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,7 +41,8 @@ class Results:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._lines.close()
+        with contextlib.suppress(OSError):  # a full disk has been told of by now
+            self._lines.close()
 
     def count(self, read: Read) -> bytes:
         """The page's line of NDJSON, which is not kept."""
@@ -56,6 +58,7 @@ class Results:
     def keep(self, read: Read) -> None:
         with disk_errors():
             self._lines.write(self.count(read))
+            self._lines.flush()  # here, where a full disk still has an answer
         self._texts.append(read.page["text"])
 
     def check(self, *, allow_partial: bool) -> None:

@@ -68,6 +68,7 @@ class Splitter:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._starting: asyncio.Task[Child] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._opening: dict[str, Any] = {}
         self._deaths = 0
         self.page_count = 0
@@ -120,12 +121,13 @@ class Splitter:
         return Split(answer["page"], body)
 
     async def close(self) -> None:
+        """The child ends, also where this is cancelled; `close` again then waits for it."""
         starting, self._starting = self._starting, None
-        if starting is None:
-            return
-        starting.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ChildDied):
-            await (await starting).close()
+        if starting is not None:
+            starting.cancel()
+            self._ending = asyncio.create_task(_end(starting))
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
 
     async def _spawn(self) -> Child:
         child, _ = await Child.spawn(self._limits.module, self._limits.config, {})
@@ -179,6 +181,11 @@ class Splitter:
         if (resident := child.resident_bytes()) > self._limits.kill_bytes:
             log.warning("splitter too large", extra={"resident_bytes": resident})
             raise _GivenUp
+
+
+async def _end(starting: asyncio.Task[Child]) -> None:
+    with contextlib.suppress(asyncio.CancelledError, ChildDied):
+        await (await starting).close()
 
 
 def _answered(answer: tuple[dict[str, Any], bytes]) -> tuple[dict[str, Any], bytes]:

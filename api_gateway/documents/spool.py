@@ -47,7 +47,12 @@ class Spool:
     async def finish(self) -> Path:
         """The file, with all that was added."""
         pending, self._pending = self._pending, bytearray()
-        return await asyncio.to_thread(self._write, pending)
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write, pending))
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})  # a thread can't be called back, and `close` has to see what it made
+            raise
 
     def close(self) -> None:
         if self._own is not None:

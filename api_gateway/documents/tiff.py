@@ -78,10 +78,15 @@ class Tiff:
             raise Refused("damaged_document", "The TIFF is damaged: its list of pages is cut short.") from None
         pages = [at for at in found if not self._is_no_page(at)]
         self._pages = pages or found
+        self._frames = [found.index(at) for at in self._pages]
 
     @property
     def page_count(self) -> int:
         return len(self._pages)
+
+    def frame(self, number: int) -> int:
+        """Which directory of the file page `number` is, counted from 0; thumbnails and masks count, too."""
+        return self._frames[number - 1]
 
     def cut(self, number: int, most_bytes: int) -> tuple[PageSize, bytes]:
         """Page `number` as a file; one that is stored plainly and over `most_bytes` is deflated.

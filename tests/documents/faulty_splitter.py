@@ -30,6 +30,7 @@ class Fault(enum.IntEnum):
     KILLED_ONCE = 202
     SPIN = 203
     EAT_MEMORY = 204
+    SLOW = 205
 
 
 class Faulty(Splitter):
@@ -55,6 +56,8 @@ def _misbehave(fault: Fault) -> None:
                 signal.signal(number, signal.SIG_IGN)
             while True:
                 pass
+        case Fault.SLOW:
+            time.sleep(0.2)
         case Fault.EAT_MEMORY:
             eaten: list[bytearray] = []
             while len(eaten) < 100:

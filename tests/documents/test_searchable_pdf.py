@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -232,6 +233,28 @@ def test_a_turned_photograph_is_shown_upright_under_its_words(orientation: int, 
             orientation
         ]
     )
+
+
+def test_thumbnails_of_a_tiff_are_no_pages_of_the_pdf(tmp_path: Path) -> None:
+    first, thumbnail, second = (Image.new("L", size, "white") for size in ((400, 300), (40, 30), (300, 400)))
+    thumbnail.encoderinfo = {"tiffinfo": {254: 1}}
+    data = encoded(first, "TIFF", save_all=True, append_images=[thumbnail, second], dpi=(300, 300))
+    made = compose(tmp_path, data, page([], *first.size), page([], *second.size, number=2), kind="tiff")
+    with pypdfium2.PdfDocument(made) as document:
+        shown = [sheet.render(scale=300 / 72).to_pil().size for sheet in document]
+    assert shown == [first.size, second.size]
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("I;16", "PNG"), ("I;16B", "TIFF"), ("I", "TIFF"), ("I", "PPM")])
+def test_deep_grey_stays_grey(mode: str, kind: str, tmp_path: Path) -> None:
+    values = struct.pack(
+        ">30000H" if mode == "I;16B" else "=30000I" if mode == "I" else "<30000H", *[0x8000] * 30000
+    )
+    data = encoded(Image.frombytes(mode, (200, 150), values), kind)
+    made = compose(tmp_path, data, page([], 200, 150), kind="picture")
+    with pypdfium2.PdfDocument(made) as document:
+        shown = document[0].render(scale=1).to_pil().convert("L")
+    assert shown.getextrema() == pytest.approx((128, 128), abs=1)
 
 
 def test_what_can_not_be_parsed_is_said_so(tmp_path: Path) -> None:

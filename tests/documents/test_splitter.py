@@ -18,6 +18,7 @@ from PIL import Image
 
 from api_gateway import errors
 from api_gateway.documents.splitter import Limits, Split, Splitter
+from service_kit.child import Child
 from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded, ServiceError
 from tests.documents import faulty_splitter, make
@@ -342,6 +343,31 @@ def test_a_document_of_bad_pages_is_given_up(tmp_path: Path) -> None:
     found = faulty(tmp_path, *[Fault.SPIN] * 10, 300)
     assert found == ["page_too_complex"] * 3 + ["damaged_page"] * 8
     assert time.monotonic() - began < 5
+
+
+def test_who_is_cancelled_while_the_splitter_is_ended_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        ending, end = asyncio.Event(), asyncio.Event()
+
+        async def slowly(child: Child) -> None:
+            ending.set()
+            await end.wait()
+            await close(child)
+
+        close = Child.close
+        async with opened(tmp_path, make.sized(Fault.SPIN, 300), limits=FAULTY) as splitter:
+            monkeypatch.setattr(Child, "close", slowly)
+            taking = asyncio.create_task(take(splitter))
+            await ending.wait()
+            taking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await taking
+            end.set()
+
+    asyncio.run(run())
+    assert not children(), "it was ended nevertheless"
 
 
 def test_the_deadline_ends_the_splitting(tmp_path: Path) -> None:

@@ -71,6 +71,20 @@ def splitters(pair: Pair) -> list[psutil.Process]:
     return pair.gateway.process.children(recursive=True)
 
 
+@pytest.mark.fault(0, "A document's deadline passes while its pages are slow to take out")
+def test_a_deadline_passes_while_pages_are_taken_out(pair_of: PairOf, record: Record) -> None:
+    data = make.joined(*[make.sized(Split.SLOW, 300)] * 40)
+    with pair_of(gateway=FAULTY_SPLITTER).running() as pair:
+        began = time.monotonic()
+        answer = record.answer(
+            "a document of 40 such pages", pair.read(data, QUERY, headers={"x-request-timeout": "2"})
+        )
+        assert time.monotonic() - began < 4
+        assert codes(answer)[-1] == "deadline_exceeded"
+        record.also("no page is begun after it")
+        record.whole(pair)
+
+
 @pytest.mark.fault(0, "A page of a document crashes its worker, every time")
 def test_a_page_that_crashes_workers(pair: Pair, record: Record) -> None:
     label = engines.slow(0)
