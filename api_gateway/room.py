@@ -11,11 +11,14 @@ from api_gateway.errors import Overloaded, Relayed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from service_kit.deadline import Deadline
+
 _COPIES = 2.5  # the picture, its base64, and what of it is on the way
 # How long a refusal is remembered: short against the time in which a queue drains, about the budget of those that
 # wait in it; long against the time between two requests.
 _REMEMBERED_SECONDS = 0.25
 _REMEMBERED_SHARE = 0.05
+_FRESH_SHARE = 0.9  # of its time that a request still has which stands for those that begin now
 
 
 class Room:
@@ -37,7 +40,7 @@ class Room:
         self._refusal.check(declared_bytes, budget_seconds)
 
     @contextlib.contextmanager
-    def enter(self, declared_bytes: int, budget_seconds: float) -> Iterator[Hold]:
+    def enter(self, declared_bytes: int, budget: Deadline) -> Iterator[Hold]:
         """A place for one upload; gives what is to be told of each piece that is kept.
 
         What was declared is set aside at once, what comes beyond it as it comes.
@@ -54,7 +57,7 @@ class Room:
             yield hold
         except Relayed as error:
             if error.code == Overloaded.code:
-                self._refusal.remember(declared_bytes, budget_seconds, error.retry_after)
+                self._refusal.remember(declared_bytes, _asked_for(budget), error.retry_after)
             raise
         finally:
             self._uploads -= 1
@@ -82,6 +85,12 @@ class Room:
 
     def put_back(self, size: int) -> None:
         self._bytes -= size * _COPIES
+
+
+def _asked_for(budget: Deadline) -> float:
+    """The time that was refused: of a slow upload what it had left, which says nothing about more."""
+    left = budget.left()
+    return budget.seconds if left >= _FRESH_SHARE * budget.seconds else left
 
 
 class Hold:

@@ -126,25 +126,25 @@ def make_router(settings: Settings, room: Room, model_server: ModelServer, docum
             )
             return documents.incoming()
 
-        with room.enter(declared, budget.seconds) as hold:
+        with room.enter(declared, budget) as hold:
             upload = await read_upload(request, limits, hold, incoming)
             if isinstance(upload, Document):
                 return DocumentResponse(documents, upload, query, wanted, settings, context)
             context.deadline = budget
             choose(query.pages, 1, most=1)
             prediction = await model_server.read(upload, query.model_parameters, context)
-        answer = _answer(context.id, settings.model_name, prediction)
-        context.facts.update(
-            pages=len(answer["pages"]),
-            words=len(prediction["words"]),
-            recognition_seconds=round(prediction["duration_seconds"], 4),
-        )
-        form = FORMATS[wanted]
-        headers = {"content-disposition": form.content_disposition}
-        if form.render is not None:
-            return Response(form.render(answer), media_type=form.media_type, headers=headers)
-        file = await documents.composer.picture(upload, answer, context.deadline)
-        return StreamingResponse(composer.pieces(file), media_type=form.media_type, headers=headers)
+            answer = _answer(context.id, settings.model_name, prediction)
+            context.facts.update(
+                pages=len(answer["pages"]),
+                words=len(prediction["words"]),
+                recognition_seconds=round(prediction["duration_seconds"], 4),
+            )
+            form = FORMATS[wanted]
+            headers = {"content-disposition": form.content_disposition}
+            if form.render is not None:
+                return Response(form.render(answer), media_type=form.media_type, headers=headers)
+            file = await documents.composer.picture(upload, answer, context.deadline)
+            return StreamingResponse(composer.pieces(file), media_type=form.media_type, headers=headers)
 
     return router
 
