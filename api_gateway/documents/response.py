@@ -92,7 +92,9 @@ class DocumentResponse(Response):
             return [ndjson.closing_line(results.closing())]
         if self._wanted == "json":
             return results.json()
-        answer = results.answer()
+        if self._wanted == "text":
+            return [results.text.encode()]  # without a look at the words
+        answer = await asyncio.to_thread(results.answer)
         if (render := FORMATS[self._wanted].render) is not None:
             return [await asyncio.to_thread(render, answer)]
         document = self._document

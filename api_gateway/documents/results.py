@@ -73,6 +73,11 @@ class Results:
         passing = all(page["code"] in fanout.REFUSALS | fanout.PASSING for page in self.failed)
         raise errors.PagesNotRead(told) if passing else errors.PagesFailed(told)
 
+    @property
+    def text(self) -> str:
+        """Of all pages, with a form feed between two."""
+        return "\f".join(self._texts)
+
     def closing(self) -> dict[str, Any]:
         """The last line of NDJSON."""
         return {
@@ -91,7 +96,7 @@ class Results:
         head = {
             "request_id": self._request_id,
             "status": self._status,
-            "text": "\f".join(self._texts),
+            "text": self.text,
             "confidence": self._mean,
         }
         yield orjson.dumps(head)[:-1] + b',"pages":['
@@ -104,7 +109,7 @@ class Results:
         return {
             "request_id": self._request_id,
             "status": self._status,
-            "text": "\f".join(self._texts),
+            "text": self.text,
             "confidence": self._mean,
             "pages": [orjson.loads(line) for line in self._kept()],
             "page_count": self._page_count,
