@@ -31,7 +31,7 @@ SECURITY_HEADERS = {
 class Observer(Protocol):
     """What a service counts. Every request that `counts` is begun once and ended once.
 
-    The end is with the last piece of the answer: who has it all finds it counted and logged.
+    The end is with the last piece of the answer: who has it all and asks for /metrics finds it counted.
     """
 
     def counts(self, method: str, path: str) -> bool: ...
