@@ -117,10 +117,11 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Deeper grey, whose white is that of 16 bits, or the lightest there is beyond it."""
+    """Deeper grey, whose white is that of 16 bits, or the lightest there is beyond it; 32 bits may also hold 8."""
     deep = image.convert("I")
     extrema: Any = deep.getextrema()
-    scale = 255 / max(_SIXTEEN_BITS, extrema[1])
+    white = 255 if image.mode == "I" and extrema[1] <= 255 else max(_SIXTEEN_BITS, extrema[1])
+    scale = 255 / white
     return deep.point(lambda value: value * scale).convert("L")
 
 

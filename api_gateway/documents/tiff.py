@@ -76,9 +76,8 @@ class Tiff:
             found.extend(_directories(data, _MOST_DIRECTORIES))
         except Damaged:
             raise Refused("damaged_document", "The TIFF is damaged: its list of pages is cut short.") from None
-        pages = [at for at in found if not self._is_no_page(at)]
-        self._pages = pages or found
-        self._frames = [found.index(at) for at in self._pages]
+        every = list(enumerate(found))
+        self._pages = [(frame, at) for frame, at in every if not self._is_no_page(at)] or every
 
     @property
     def page_count(self) -> int:
@@ -86,7 +85,7 @@ class Tiff:
 
     def frame(self, number: int) -> int:
         """Which directory of the file page `number` is, counted from 0; thumbnails and masks count, too."""
-        return self._frames[number - 1]
+        return self._pages[number - 1][0]
 
     def cut(self, number: int, most_bytes: int) -> tuple[PageSize, bytes]:
         """Page `number` as a file; one that is stored plainly and over `most_bytes` is deflated.
@@ -95,7 +94,7 @@ class Tiff:
             Refused: its directory leads outside of the file.
         """
         try:
-            fields = self._fields(self._pages[number - 1])
+            fields = self._fields(self._pages[number - 1][1])
             size = self._size(fields)
             pieces, places = self._pixels(fields)
             kept = {tag: field for tag, field in fields.items() if tag in _KEPT}

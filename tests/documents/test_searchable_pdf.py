@@ -245,10 +245,19 @@ def test_thumbnails_of_a_tiff_are_no_pages_of_the_pdf(tmp_path: Path) -> None:
     assert shown == [first.size, second.size]
 
 
-@pytest.mark.parametrize(("mode", "kind"), [("I;16", "PNG"), ("I;16B", "TIFF"), ("I", "TIFF"), ("I", "PPM")])
-def test_deep_grey_stays_grey(mode: str, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "kind", "value"),
+    [
+        ("I;16", "PNG", 0x8000),
+        ("I;16B", "TIFF", 0x8000),
+        ("I", "TIFF", 0x8000),
+        ("I", "PPM", 0x8000),
+        ("I", "TIFF", 128),
+    ],
+)
+def test_deep_grey_stays_grey(mode: str, kind: str, value: int, tmp_path: Path) -> None:
     values = struct.pack(
-        ">30000H" if mode == "I;16B" else "=30000I" if mode == "I" else "<30000H", *[0x8000] * 30000
+        ">30000H" if mode == "I;16B" else "=30000I" if mode == "I" else "<30000H", *[value] * 30000
     )
     data = encoded(Image.frombytes(mode, (200, 150), values), kind)
     made = compose(tmp_path, data, page([], 200, 150), kind="picture")
