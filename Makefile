@@ -1,4 +1,4 @@
-# `make run` and `make test` need Python 3.11 or newer, make and git; everything else comes from the lock.
+# `make run` and `make test` need Python 3.11 to 3.13, make and git; poetry.lock pins everything else.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 POETRY_VERSION := 2.5.1
 UV_VERSION := 0.13.9
@@ -11,12 +11,12 @@ UV := .tools/bin/uv pip install --quiet --link-mode copy
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short audit sbom fork e2e minikube minikube-down clean
 
-help: ## Show these targets
+help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-setup: .venv/.installed ## Install everything from the lock into .venv
+setup: .venv/.installed ## Install the locked packages into .venv
 
-# The lock is exported with its hashes and installed from there: the way the images do it, too.
+# Poetry exports the lock with its hashes and uv installs from that; the image builds also use the export.
 .venv/.installed: poetry.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	    || { echo 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
@@ -32,10 +32,10 @@ setup: .venv/.installed ## Install everything from the lock into .venv
 run: setup ## Start both services, wait until they are ready, show their logs; Ctrl-C stops them
 	@$(BIN)/python -m scripts.run
 
-test: setup ## Run the test suite, but for what is slow
+test: setup ## Run the tests, except the slow ones
 	@$(BIN)/python -m pytest -m 'not slow'
 
-test-slow: setup ## Run the tests that make test leaves out
+test-slow: setup ## Run the slow tests
 	@$(BIN)/python -m pytest -m slow
 
 lint: setup ## Check style and types
@@ -53,12 +53,12 @@ format: setup ## Format the code
 images: ## Build both images and test them together (needs a Docker engine)
 	@bash docker_build_test.sh
 
-audit: .tools/checks/.installed ## Look the locked packages up among known vulnerabilities (asks PyPI)
+audit: .tools/checks/.installed ## Check the locked packages for known vulnerabilities (queries PyPI)
 	@.tools/bin/poetry export --quiet --only main,gateway,model --output .tools/checks/all.txt
 	@.tools/checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement .tools/checks/all.txt \
-	    || { echo 'make audit: see above; a package that "could not be audited" was not checked: this machine can not ask PyPI'; exit 1; }
+	    || { echo 'make audit: see above; a package that "could not be audited" was not checked, because PyPI cannot be reached'; exit 1; }
 
-sbom: .tools/checks/.installed ## Write what each image installs: dist/*.cdx.json (CycloneDX)
+sbom: .tools/checks/.installed ## List each image's packages in dist/*.cdx.json (CycloneDX)
 	@mkdir -p dist
 	@sed '/^\[tool\.poetry\]/,/^$$/d' pyproject.toml > .tools/checks/pyproject.toml
 	@for pair in gateway:api-gateway model:model-server; do \
@@ -72,19 +72,19 @@ sbom: .tools/checks/.installed ## Write what each image installs: dist/*.cdx.jso
 	@$(UV) --python .tools/checks/bin/python pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION)
 	@touch $@
 
-reliability: setup ## Cause every fault, and write the table of docs/reliability.md
+reliability: setup ## Run the fault tests and write the table of docs/reliability.md
 	@rm -f .venv/faults.jsonl
 	@FAULT_REPORT=.venv/faults.jsonl $(BIN)/python -m pytest tests/faults
 	@$(BIN)/python -m scripts.reliability_report .venv/faults.jsonl
 
 MINUTES ?= 10
-soak: setup ## Mixed sizes and faults for a while: make soak MINUTES=10
+soak: setup ## Run mixed pictures and faults: make soak MINUTES=10
 	@$(BIN)/python -m scripts.soak --minutes $(MINUTES)
 
-bench: setup ## Measure, and write docs/performance.md
+bench: setup ## Run the benchmark and write docs/performance.md
 	@$(BIN)/python -m bench
 
-bench-short: setup ## The same in two minutes: fails on a broken run, writes nothing
+bench-short: setup ## A two-minute benchmark: fails on wrong answers, writes nothing
 	@$(BIN)/python -m bench --short
 
 fork: setup ## Point Argo CD at your repository: make fork REPO=https://... [REVISION=branch]
@@ -93,11 +93,11 @@ fork: setup ## Point Argo CD at your repository: make fork REPO=https://... [REV
 e2e: setup ## Test on the cluster that KUBECONFIG names (docs/kubernetes.md)
 	@E2E=1 $(BIN)/python -m pytest tests/e2e --timeout=900 --durations=10
 
-minikube: ## Bring everything up on Minikube: both services, Argo CD, Prometheus, Grafana
+minikube: ## Install everything on Minikube: both services, Argo CD, Prometheus, Grafana
 	@bash scripts/minikube.sh up
 
-minikube-down: ## Remove that Minikube
+minikube-down: ## Delete that Minikube
 	@bash scripts/minikube.sh down
 
-clean: ## Remove what setup made
+clean: ## Remove what setup installed
 	rm -rf .venv .tools

@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
 # Builds both images, tags them model-server and api-gateway, runs them together and tests them from outside.
-# Needs bash, curl and docker with a running engine. Ends with 0 when all holds; the first failure ends it with 1.
+# Needs bash, curl and docker with a running engine. Exits with 0 if all checks pass, and with 1 at the first failure.
 #
 #   bash docker_build_test.sh
 #
 #   DOCKER_BUILD_ARGS   more arguments for `docker build`, e.g. --network=host
-#   BASE_IMAGE          default python:3.11-slim; a digest or a mirror's name
-#   LANGUAGES           of the model server's image, default "eng"
-#   TEST_LANGUAGES      of one more build that is only looked at, default "eng deu fra"; empty: left out
+#   BASE_IMAGE          default python:3.11-slim; may be a digest or a mirror's name
+#   LANGUAGES           languages of the model server's image, default "eng"
+#   TEST_LANGUAGES      languages of one more build, which is only inspected, default "eng deu fra"; empty: no build
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly BASE_IMAGE=${BASE_IMAGE:-python:3.11-slim} LANGUAGES=${LANGUAGES:-eng}
 readonly TEST_LANGUAGES=${TEST_LANGUAGES-eng deu fra}
 readonly MAX_CONTEXT_BYTES=2000000 MAX_GATEWAY_BYTES=90000000 MAX_MODEL_BYTES=300000000
-readonly MAX_START_MS=${MAX_START_MS:-20000} # 4 to 6 s are usual; a busy machine takes longer
-readonly STOP_SECONDS=45 LOAD_SECONDS=7
-readonly CODE_LAYERS=3 # two copies of code, and what is compiled of it: the last ones of each Dockerfile
+readonly MAX_START_MS=${MAX_START_MS:-20000} # usually 4 to 6 s; a busy machine takes longer
+readonly STOP_SECONDS=130 # more than the grace period for documents
+readonly LOAD_SECONDS=7
+readonly CODE_LAYERS=3 # the last layers of each Dockerfile: two copies of code, and its compilation
 readonly SERVICES=(model-server api-gateway)
 readonly RUN=ocr-image-test-$$ # names the containers, network, volume and tags of this run
 readonly TEXT="HELLO 2026" PICTURE=tests/images/hello.png PHOTO=tests/images/hello.heic
@@ -32,7 +33,7 @@ buildkit=0
 scratch=$(mktemp -d)
 began=$SECONDS
 
-# --- How it is said -----------------------------------------------------------
+# --- Output -------------------------------------------------------------------
 
 step() { printf '\n== %s\n' "$*"; }
 good() { printf '   ok  %s\n' "$*"; }
@@ -42,7 +43,7 @@ die() {
 }
 
 now_ms() {
-    local now=${EPOCHREALTIME:-$(date +%s).000000} # bash 5 knows microseconds, bash 4 does not
+    local now=${EPOCHREALTIME:-$(date +%s).000000} # only bash 5 has EPOCHREALTIME
     now=${now/[.,]/}
     echo "${now%???}"
 }
@@ -72,7 +73,7 @@ cleanup() {
 # --- Building -----------------------------------------------------------------
 
 check_tools() {
-    [ "${BASH_VERSINFO[0]}" -ge 4 ] || die "bash 4 or newer is needed; this is $BASH_VERSION"
+    [ "${BASH_VERSINFO[0]}" -ge 4 ] || die "bash 4 or newer is required; this is $BASH_VERSION"
     local tool
     for tool in docker curl; do
         command -v "$tool" >/dev/null || die "$tool is missing: install it, or add it to PATH"
@@ -80,11 +81,11 @@ check_tools() {
     docker version --format '{{.Server.Version}}' >"$scratch/engine" 2>&1 ||
         die "no Docker engine answers: $(tail -n 1 "$scratch/engine")"
     docker image inspect "$BASE_IMAGE" >/dev/null 2>&1 || docker pull --quiet "$BASE_IMAGE" ||
-        die "the base image $BASE_IMAGE is not here and can't be pulled; BASE_IMAGE names another"
+        die "the base image $BASE_IMAGE is not here and can't be pulled; set BASE_IMAGE to another"
     good "Docker engine $(cat "$scratch/engine"), base $BASE_IMAGE"
 }
 
-# The context as an image of its own: shows what is sent to the engine, and whether BuildKit can be had.
+# Builds an image of the context alone: shows its size, and whether BuildKit is available.
 check_context() {
     local bytes image=$RUN-context:$RUN
     printf 'FROM scratch\nCOPY . /\n' >"$scratch/Dockerfile"
@@ -105,7 +106,7 @@ build() {
     local image=$1 service=$2 context=$3 extra cached='' cache=/var/cache/pip
     shift 3
     read -ra extra <<<"${DOCKER_BUILD_ARGS:-}"
-    # With BuildKit, pip keeps its downloads between builds; the Dockerfile itself needs nothing of it.
+    # With BuildKit, pip caches its downloads between builds; the Dockerfiles do not require BuildKit.
     [ $buildkit = 0 ] || cached="s|^RUN pip install|RUN --mount=type=cache,target=$cache pip install --cache-dir=$cache|"
     sed "$cached" "${dockerfile[$service]}" >"$scratch/Dockerfile"
     DOCKER_BUILDKIT=$buildkit docker build "${extra[@]}" --tag "$image" --file "$scratch/Dockerfile" \
@@ -139,7 +140,7 @@ check_size() {
     [ "${over_base[$1]}" -le "$2" ] || die "$1 is $(megabytes "${over_base[$1]}") over its base; at most $(megabytes "$2")"
 }
 
-# A change of code gives new layers for the code alone: what was installed stays as it is.
+# A code change must create new layers for the code only, not for installed packages.
 check_rebuild() {
     local service=$1 began_ms new context=$scratch/changed arguments=()
     [ "$service" != model-server ] || arguments=(--build-arg "LANGUAGES=$LANGUAGES")
@@ -154,9 +155,9 @@ check_rebuild() {
     layers_of "$service:$RUN" >"$scratch/after"
     new=$(awk 'NR == FNR { old[$1]; next } !($1 in old) { new++ } END { print new + 0 }' "$scratch/before" "$scratch/after")
     [ "$new" -gt 0 ] || die "$service: the changed code is not in the image"
-    [ "$new" -le $CODE_LAYERS ] || die "$service: a change of code made $new new layers; the code has $CODE_LAYERS"
+    [ "$new" -le $CODE_LAYERS ] || die "$service: a code change created $new new layers; the code has $CODE_LAYERS"
     docker rmi "$service:$RUN" >/dev/null
-    good "$service: a change of code installs nothing: $new of $(wc -l <"$scratch/after") layers are new," \
+    good "$service: a code change installs nothing: $new of $(wc -l <"$scratch/after") layers are new," \
         "in $(seconds "${rebuild_ms[$service]}")"
 }
 
@@ -175,7 +176,7 @@ check_languages() {
 
 # --- Running ------------------------------------------------------------------
 
-# run NAME [ARGUMENT...]: as it should be run anywhere.
+# run NAME [ARGUMENT...]: starts a container with the recommended restrictions.
 run() {
     local name=$1
     shift
@@ -227,13 +228,13 @@ wait_healthy() {
 
 # --- Tests from outside -------------------------------------------------------
 
-# ask FILE ADDRESS: uploads, leaves the body in $scratch/body, prints "STATUS CONTENT-TYPE".
+# ask FILE PATH: uploads the file, writes the body to $scratch/body, prints "STATUS CONTENT-TYPE".
 ask() {
     curl --silent --show-error --max-time 30 --output "$scratch/body" --write-out '%{http_code} %{content_type}' \
         --form "image_file=@$1" "${url[api-gateway]}$2" || die "curl got no answer from the gateway"
 }
 
-# metric SERVICE NAME: the sum over its labels, without fractions; fails where there is no such series.
+# metric SERVICE NAME: the sum over all labels, as an integer; fails if there is no such series.
 metric() {
     curl --silent --fail --max-time 10 "${url[$1]}/metrics" |
         awk -v name="$2" '$1 == name || index($1, name "{") == 1 { sum += $NF; found = 1 }
@@ -260,7 +261,7 @@ check_answers() {
     answer=$(ask $PICTURE "/gateway/ocr?psm=1")
     [[ "$answer" == "200 application/json" && $(<"$scratch/body") == *'"confidence"'* ]] ||
         die "psm=1 gave $answer $(cat "$scratch/body")"
-    good "so it is with psm=1, which needs osd.traineddata"
+    good "the picture is read with psm=1, which needs osd.traineddata"
 
     answer=$(ask $PHOTO "/gateway/ocr?format=pdf")
     [ "$answer" = "200 application/pdf" ] || die "a HEIC photograph as a PDF: $answer $(cat "$scratch/body")"
@@ -270,7 +271,7 @@ check_answers() {
         [ "$answer $(tr -d '\n\f' <"$scratch/body")" = "200 text/plain; charset=utf-8 $TEXT" ] ||
             die "the PDF's text with text_layer=$layer: $answer $(cat "$scratch/body")"
     done
-    good "a HEIC photograph becomes a searchable PDF; its text layer and its page say $TEXT, too"
+    good "a HEIC photograph becomes a searchable PDF; its text layer and its page also contain $TEXT"
 
     answer=$(ask pyproject.toml /gateway/ocr)
     [[ "$answer" == "415 application/problem+json"* && $(<"$scratch/body") == *'"code":"not_an_image"'* ]] ||
@@ -284,15 +285,15 @@ check_answers() {
     done
     [ "$(metric model-server kserve_inference_request_error_count)" -eq $((errors + 1)) ] ||
         die "kserve_inference_request_error_count did not count the bad upload"
-    good "$((at + 1)) series are there and moved"
+    good "$((at + 1)) series exist and increased"
 }
 
 check_inside() {
     local service=$1 label value
     docker exec --interactive "$RUN-$service" python - "${module[$service]}" <tests/images/inside.py ||
-        die "$service: see above for what does not hold inside"
-    # The service's user can't look there.
-    docker exec --user 0 "$RUN-$service" sh -c '[ ! -e ~root/.cache ]' || die "$service: root's cache was left"
+        die "$service: a check inside the container failed, see above"
+    # The service's user can't read there.
+    docker exec --user 0 "$RUN-$service" sh -c '[ ! -e ~root/.cache ]' || die "$service: root's cache was not removed"
     for label in source revision version licenses; do
         value=$(docker inspect --format "{{index .Config.Labels \"org.opencontainers.image.$label\"}}" "$RUN-$service")
         [ "$label" = source ] || [ -n "$value" ] || die "$service has no label for its $label"
@@ -300,7 +301,7 @@ check_inside() {
     good "$service: user 10001, no capability, read-only root, no compiler, no pip, labels"
 }
 
-# Language data of one's own: a folder that is mounted, and looked at when the server starts.
+# Own language data: a mounted folder that the server reads when it starts.
 check_mounted_data() {
     local answer tries state folder=(--env MODEL_SERVER_TESSDATA_DIR=/tessdata --env MODEL_SERVER_WORKERS=1)
     docker volume create "$RUN" >/dev/null
@@ -312,8 +313,8 @@ check_mounted_data() {
     done
     [[ "$state" == "false "[1-9]* ]] || die "without language data, the model server's state is $state"
     docker logs "$RUN-no-data" >"$scratch/logs" 2>&1
-    grep -qF 'No *.traineddata in /tessdata' "$scratch/logs" || die "it does not say what is missing: $(cat "$scratch/logs")"
-    good "an empty folder of language data ends the model server at its start, and it says why"
+    grep -qF 'No *.traineddata in /tessdata' "$scratch/logs" || die "its log does not say what is missing: $(cat "$scratch/logs")"
+    good "with an empty folder of language data, the model server exits at start and logs the reason"
 
     docker run --rm --name "$RUN-copy" --user 0 --network none --volume "$RUN:/tessdata" --entrypoint python \
         model-server:latest -c 'import shutil, sys
@@ -343,7 +344,7 @@ begin_load() {
     sleep 1
 }
 
-# stop SERVICE: as `docker stop` does it, with time to finish what was begun.
+# stop SERVICE: `docker stop`, with time to finish the requests in flight.
 stop() {
     local began_ms status
     began_ms=$(now_ms)
@@ -353,7 +354,7 @@ stop() {
     [ "$status" = 0 ] || die "$1 ended with $status when it was stopped"
 }
 
-# end_load SERVICE STATUS...: every request that was connected got one of these answers.
+# end_load SERVICE STATUS...: every connected request must have got one of these answers.
 end_load() {
     local service=$1 kind
     shift
@@ -403,7 +404,7 @@ summary() {
             "$(seconds "${rebuild_ms[$service]}")" "$(seconds "${ready_ms[$service]}")" \
             "$(seconds "${stop_ms[$service]}")" "${load[$service]}"
     done
-    printf '\nAll holds, after %d s. Images: model-server and api-gateway, tagged latest and %s.\n' \
+    printf '\nAll checks passed, after %d s. Images: model-server and api-gateway, tagged latest and %s.\n' \
         $((SECONDS - began)) "$VERSION"
 }
 
@@ -411,7 +412,7 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-step "What is here"
+step "Checking tools"
 check_tools
 check_context
 
@@ -422,12 +423,12 @@ check_size model-server $MAX_MODEL_BYTES
 for service in "${SERVICES[@]}"; do check_rebuild "$service"; done
 [ -z "$TEST_LANGUAGES" ] || check_languages
 
-step "Starting both, on a network of their own"
+step "Starting both, on a separate network"
 docker network create "$RUN" >/dev/null
 start model-server --memory 2g
 start api-gateway --memory 512m --env API_GATEWAY_MODEL_SERVER_URL=http://model-server:8080
 for service in "${SERVICES[@]}"; do wait_healthy "$service"; done
-good "both health checks say healthy"
+good "both health checks report healthy"
 
 step "Tests from outside"
 check_answers

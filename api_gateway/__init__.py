@@ -1,1 +1,1 @@
-"""The gateway: pictures in from people, text out, and an honest word when that can't be done."""
+"""The gateway: takes uploads, has the model server read them, and sends the text or a clear error."""

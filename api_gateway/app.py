@@ -1,4 +1,4 @@
-"""The application's factory: all that it is made of is listed here."""
+"""The application's factory. It lists all routes, middleware and error handlers."""
 
 from __future__ import annotations
 
@@ -10,28 +10,38 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from api_gateway import errors
+from api_gateway.admission import EarlyRefusal, RequestAdmission
 from api_gateway.auth import key_check
-from api_gateway.documents.job import Documents
-from api_gateway.documents.spool import sweep
-from api_gateway.door import Door
-from api_gateway.metrics import Metrics
+from api_gateway.documents.composer import Composer
+from api_gateway.documents.document import Documents
+from api_gateway.exchange import Services
+from api_gateway.metrics import GatewayMetrics
 from api_gateway.problem import render
-from api_gateway.room import Room
 from api_gateway.routes import health, languages, ocr
 from api_gateway.schemas import OcrQuery
-from api_gateway.upstream import ModelServer
-from service_kit.errors import ServiceError
-from service_kit.intake import Intake
-from service_kit.scope import RequestScope
+from api_gateway.uploads.spool import sweep
+from api_gateway.upstream.client import ModelServer
+from api_gateway.upstream.concurrency import Concurrency
+from api_gateway.upstream.languages import InstalledLanguages
+from service_kit.body import BodyLimits
+from service_kit.errors import (
+    BadPsm,
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+    UnknownLanguage,
+)
+from service_kit.outcome import RequestScope
 from service_kit.server import Drain, serve
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
-    from api_gateway.settings import Settings
+    from api_gateway.settings import GatewaySettings
 
 
-def run(settings: Settings) -> None:
-    """Serve until told to stop."""
+def run(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM or SIGINT."""
     drain = Drain()
     serve(
         make_app(settings, drain),
@@ -39,16 +49,29 @@ def run(settings: Settings) -> None:
         port=settings.port,
         drain=drain,
         header_timeout_seconds=settings.header_timeout_seconds,
+        body_idle_timeout_seconds=settings.body_idle_timeout_seconds,
+        min_rate_kib_per_second=settings.min_rate_kib_per_second,
         delay_seconds=settings.shutdown_delay_seconds,
-        grace_seconds=settings.shutdown_grace_seconds,
+        grace_seconds=settings.grace_seconds,
     )
 
 
-def make_app(settings: Settings, drain: Drain) -> FastAPI:
-    metrics = Metrics()
+def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
+    metrics = GatewayMetrics()
     model_server = ModelServer(settings, metrics)
-    room = Room(settings.max_in_flight, settings.max_held_mib * MIB, settings.max_documents)
-    documents = Documents(settings, room, model_server, metrics)
+    admission = RequestAdmission(settings)
+    services = Services(
+        settings=settings,
+        admission=admission,
+        model_server=model_server,
+        documents=Documents(settings, admission, model_server, Concurrency(), metrics),
+        composer=Composer(
+            common=admission.children,
+            disk=admission.disk,
+            env=settings.child_environment(),
+            kill_bytes=settings.splitter_kill_mib * MIB,
+        ),
+    )
     sweep(settings.spool)
 
     app = FastAPI(
@@ -64,17 +87,18 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
                 longest_seconds=settings.request_timeout_seconds,
                 is_draining=drain,
             ),
-            Middleware(Door, room=room),
             Middleware(
-                Intake,
+                BodyLimits,
                 max_body_bytes=settings.max_body_bytes,
                 idle_seconds=settings.body_idle_timeout_seconds,
+                min_rate_kib_per_second=settings.min_rate_kib_per_second,
             ),
+            Middleware(EarlyRefusal, admission=admission),
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
     keys = [Depends(key_check(settings.keys))] if settings.keys else []
-    app.include_router(ocr.make_router(settings, room, model_server, documents), dependencies=keys)
+    app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=keys)
     app.include_router(languages.make_router(model_server), dependencies=keys)
     app.include_router(health.make_router(model_server, drain))
     return app
@@ -85,12 +109,12 @@ async def _from_http(_request: object, error: Exception) -> Any:
         raise error.__cause__
     assert isinstance(error, HTTPException)  # noqa: S101 - narrows the type
     if error.status_code == 405:
-        raise errors.MethodNotAllowed((error.headers or {}).get("Allow", ""))
-    raise errors.NotFound if error.status_code == 404 else errors.BadRequest
+        raise MethodNotAllowed((error.headers or {}).get("Allow", ""))
+    raise NotFound if error.status_code == 404 else BadRequest
 
 
-# What a bad value of a query parameter is called; any other is `bad_parameter`.
-_PARAMETER_ERRORS = {"psm": errors.BadPsm, "languages": errors.UnknownLanguage, "pages": errors.BadPages}
+# Errors for bad values of query parameters; for all others `bad_parameter`.
+_PARAMETER_ERRORS = {"psm": BadPsm, "languages": UnknownLanguage, "pages": errors.BadPages}
 
 
 async def _from_validation(_request: object, error: Exception) -> Any:

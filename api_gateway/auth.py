@@ -1,4 +1,4 @@
-"""API keys, where any are set: shown as `Authorization: Bearer KEY`, compared in constant time, never logged."""
+"""API keys, if any are set: sent as `Authorization: Bearer KEY`, compared in constant time, never logged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import Security
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api_gateway.errors import Unauthorized
@@ -14,18 +14,24 @@ from api_gateway.errors import Unauthorized
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-_bearer = HTTPBearer(auto_error=False, description="An API key, where the gateway asks for one.")
+_bearer = HTTPBearer(auto_error=False, description="An API key, if the gateway requires one.")
 
 
 def key_check(
     keys: Iterable[str],
-) -> Callable[[HTTPAuthorizationCredentials | None], Coroutine[None, None, None]]:
-    """A dependency that lets a request pass if it shows one of the keys."""
-    digests = [_digest(key) for key in keys]
+) -> Callable[[Request, HTTPAuthorizationCredentials | None], Coroutine[None, None, None]]:
+    """A dependency that raises `Unauthorized` unless the request has one of the keys.
 
-    async def check(shown: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> None:
-        given = _digest(shown.credentials if shown else "")
-        # Every key is compared, so that the time taken does not tell which one was near.
+    Clients send a key that is not ASCII as UTF-8 or as Latin-1: both are accepted.
+    """
+    digests = [_digest(form) for key in keys for form in _forms(key)]
+
+    async def check(
+        request: Request,
+        _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],  # in the OpenAPI document
+    ) -> None:
+        given = _digest(_credentials(request))
+        # Every key is compared, so that the time taken reveals nothing.
         matches = sum(hmac.compare_digest(given, digest) for digest in digests)
         if not matches:
             raise Unauthorized
@@ -33,5 +39,16 @@ def key_check(
     return check
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+def _credentials(request: Request) -> bytes:
+    """The bytes after `Bearer`. FastAPI's own text lacks a last byte A0 or 85: it strips these as blanks."""
+    header = request.headers.get("authorization", "").encode("latin-1")
+    scheme, _, credentials = header.partition(b" ")
+    return credentials.strip(b" \t") if scheme.lower() == b"bearer" else b""
+
+
+def _forms(key: str) -> set[bytes]:
+    return {key.encode()} | ({key.encode("latin-1")} if max(key) <= "\xff" else set())
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()

@@ -1,71 +1,54 @@
-"""What the gateway itself has to refuse or to report. Clients see RFC 9457 problem details.
+"""The gateway's own errors. Clients get them as RFC 9457 problem details.
 
 ServiceError
-├── BadRequest             400  bad_request
-│   ├── BadParameter       400  a query parameter that is not known, or has no such value
-│   │   ├── BadPsm         400  the model server's codes, for what is seen here before it is asked
-│   │   ├── UnknownLanguage 400
-│   │   └── BadPages       400  pages is no list of pages
-│   ├── BadMultipart       400  the body is no sound multipart/form-data
-│   └── NoFile             400  there is no field image_file in it
+├── BadParameter           400  a query parameter is unknown or has no such value
+│   └── BadPages           400  pages is not a list of pages
+├── BadMultipart           400  the body is not valid multipart/form-data
+├── NoFile                 400  the form has no field image_file
 ├── Unauthorized           401
-├── NotFound               404
-├── MethodNotAllowed       405
 ├── NotAcceptable          406  none of the media types in Accept is offered
 ├── FileTooLarge           413
 ├── DocumentTooLarge       413
-├── UnsupportedMediaType   415  the body is not multipart/form-data
 ├── EmptyFile              422
-├── DocumentError          422  the document itself
-│   ├── DamagedDocument    422  it can't be read, or reading it crashed, hung or ate memory
+├── DocumentError          422  an error of the document itself
+│   ├── DamagedDocument    422  it cannot be read, or reading it crashed, hung or took too much memory
 │   ├── PasswordRequired   422
 │   ├── WrongPassword      422
 │   ├── TooManyPages       422
-│   ├── NoSuchPage         422  a page was asked for that the file does not have
-│   └── PagesFailed        422  pages were not read, and the format or the client wants all or nothing
-│       └── PagesNotRead   503  the same, where each of them failed for a passing reason
+│   ├── NoSuchPage         422  the file does not have a requested page
+│   └── PagesFailed        422  pages were not read, and the format or the client requires all of them
+│       └── PagesNotRead   503  the same, if each of them failed for a temporary reason
 ├── PageError              422  one page of a document; the others may be fine
 │   ├── DamagedPage        422
 │   ├── PageTooLarge       422  in points
-│   ├── TooManyPixels      422
-│   └── PageTooComplex     422  taking it out of the document took too much time or memory
-├── Overloaded             429  as many uploads as fit are being served
-├── NotReady               503  the gateway is going, or has no model server
-├── NoSpace                503  the disk that documents wait on is full
+│   ├── TooManyPagePixels  422
+│   └── PageTooComplex     422  extracting it from the document took too much time or memory
+├── NoSpace                503  the disk, or the documents' share of it, is full
+├── ComposerFailed         503  the process that makes the searchable PDF was lost
 ├── ModelServerUnreachable 503  no connection
-├── ModelServerFailed      502  it broke off, or answered what can't be understood: the outcome is unknown
-├── Relayed                     what the model server refused, with its own code
-└── service_kit.errors: PayloadTooLarge, UploadTooSlow, DeadlineExceeded, BadTimeout, ClientGone, Unforeseen
+├── ModelServerFailed      502  it closed the connection, or its answer is not valid: the outcome is unknown
+├── Relayed                     an error of the model server, with its own code
+└── service_kit.errors: errors of both services
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import errno
+import logging
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from api_gateway.formats import FORMATS
-from service_kit.errors import DeadlineExceeded, ServiceError
+from service_kit.budget import Full
+from service_kit.errors import BadRequest, DeadlineExceeded, ServiceError, tree
 
-
-class BadRequest(ServiceError):
-    status = 400
-    code = "bad_request"
-    text = "The request can't be understood."
+log = logging.getLogger("disk")
 
 
 class BadParameter(BadRequest):
     code = "bad_parameter"
-    text = "A query parameter is not known or has no such value."
-
-
-class BadPsm(BadParameter):
-    code = "bad_psm"
-    text = "psm takes a page segmentation mode: 1, or 3 to 13."
-
-
-class UnknownLanguage(BadParameter):
-    code = "unknown_language"
-    text = "languages takes 1 to 4 names as GET /gateway/languages lists them, separated by commas."
+    text = "A query parameter is unknown or has no such value."
 
 
 class BadPages(BadParameter):
@@ -75,7 +58,7 @@ class BadPages(BadParameter):
 
 class BadMultipart(BadRequest):
     code = "bad_multipart"
-    text = "The body is not sound multipart/form-data."
+    text = "The body is not valid multipart/form-data."
 
 
 class NoFile(BadRequest):
@@ -86,37 +69,17 @@ class NoFile(BadRequest):
 class Unauthorized(ServiceError):
     status = 401
     code = "unauthorized"
-    text = "Show an API key: Authorization: Bearer KEY."
+    text = "An API key is required: Authorization: Bearer KEY."
 
     @property
     def headers(self) -> dict[str, str]:
         return {"www-authenticate": 'Bearer realm="ocr"'}
 
 
-class NotFound(ServiceError):
-    status = 404
-    code = "not_found"
-    text = "There is nothing here."
-
-
-class MethodNotAllowed(ServiceError):
-    status = 405
-    code = "method_not_allowed"
-    text = "That method is not for this address."
-
-    def __init__(self, allow: str = "") -> None:
-        super().__init__()
-        self._allow = allow
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"allow": self._allow} if self._allow else {}
-
-
 class NotAcceptable(ServiceError):
     status = 406
     code = "not_acceptable"
-    text = f"Answers come as {', '.join(known.media_type for known in FORMATS.values())}."
+    text = f"Available media types: {', '.join(known.media_type for known in FORMATS.values())}."
 
 
 class FileTooLarge(ServiceError):
@@ -131,12 +94,6 @@ class DocumentTooLarge(ServiceError):
     text = "The document has too many bytes."
 
 
-class UnsupportedMediaType(ServiceError):
-    status = 415
-    code = "unsupported_media_type"
-    text = "Send multipart/form-data with the field image_file."
-
-
 class EmptyFile(ServiceError):
     status = 422
     code = "empty_image"
@@ -144,13 +101,13 @@ class EmptyFile(ServiceError):
 
 
 class DocumentError(ServiceError):
-    """The document itself is at fault."""
+    """An error of the document itself."""
 
 
 class DamagedDocument(DocumentError):
     status = 422
     code = "damaged_document"
-    text = "The document is damaged, or so made that it can't be read."
+    text = "The document is damaged or cannot be read."
 
 
 class PasswordRequired(DocumentError):
@@ -178,7 +135,7 @@ class NoSuchPage(DocumentError):
 
 
 class PagesFailed(DocumentError):
-    """Carries the failed pages: `{"page", "code", "detail"}` each."""
+    """`pages` has `{"page", "code", "detail"}` for each failed page."""
 
     status = 422
     code = "pages_failed"
@@ -198,7 +155,7 @@ class PagesNotRead(PagesFailed):
 
 
 class PageError(ServiceError):
-    """One page is at fault."""
+    """An error of one page."""
 
 
 class DamagedPage(PageError):
@@ -210,10 +167,10 @@ class DamagedPage(PageError):
 class PageTooLarge(PageError):
     status = 422
     code = "page_too_large"
-    text = "The page measures too much."
+    text = "The page is too large."
 
 
-class TooManyPixels(PageError):
+class TooManyPagePixels(PageError):
     status = 422
     code = "too_many_pixels"
     text = "The page has too many pixels."
@@ -225,28 +182,22 @@ class PageTooComplex(PageError):
     text = "Taking the page out of the document takes too much time or memory."
 
 
-class Overloaded(ServiceError):
-    status = 429
-    code = "overloaded"
-    text = "Too many uploads at once. Try again later."
-
-
-class NotReady(ServiceError):
-    status = 503
-    code = "not_ready"
-    text = "Not ready. Try again later."
-
-
 class NoSpace(ServiceError):
     status = 503
     code = "no_space"
-    text = "There is no room for the document. Try again later."
+    text = "There is no disk space for the document. Try again later."
+
+
+class ComposerFailed(ServiceError):
+    status = 503
+    code = "composer_failed"
+    text = "The searchable PDF could not be made. Try again later."
 
 
 class ModelServerUnreachable(ServiceError):
     status = 503
     code = "model_server_unreachable"
-    text = "The model server can't be reached. Try again later."
+    text = "The model server cannot be reached. Try again later."
 
 
 class ModelServerFailed(ServiceError):
@@ -256,7 +207,7 @@ class ModelServerFailed(ServiceError):
 
 
 class Relayed(ServiceError):
-    """The model server's own verdict."""
+    """The model server's own error."""
 
     def __init__(self, status: int, code: str, text: str, retry_after: float | None) -> None:
         super().__init__(text, retry_after=retry_after)
@@ -264,15 +215,16 @@ class Relayed(ServiceError):
         self.code = code
 
 
-# What the splitter's child refuses, by the codes that it sends.
+# Errors of the splitter's child, by the codes that it sends.
 FROM_SPLITTER: dict[str, type[ServiceError]] = {
     error.code: error
     for error in (
-        DamagedDocument, PasswordRequired, WrongPassword, DamagedPage, PageTooLarge, TooManyPixels, PageTooComplex,
+        DamagedDocument, PasswordRequired, WrongPassword,
+        DamagedPage, PageTooLarge, TooManyPagePixels, PageTooComplex,
     )
 }  # fmt: skip
 
-# Verdicts of the model server that are passed on as they are. Any other answer is its failure.
+# Errors of the model server that are passed on unchanged. Any other error counts as its failure.
 RELAYED = {
     "unknown_language": 400,
     "bad_psm": 400,
@@ -291,18 +243,40 @@ RELAYED = {
     "deadline_exceeded": 504,
 }
 
+# Not caused by the page: another server, or the same one later, may read it.
+REFUSALS = frozenset({"overloaded", "not_ready", "model_server_unreachable"})
+# The page was begun and failed; the page may not be the cause.
+BROKEN = frozenset({
+    "model_server_failed", "worker_failed", "worker_crashed", "out_of_memory", "engine_failed",
+    "deadline_exceeded",
+})  # fmt: skip
+PASSING = REFUSALS | BROKEN
 
-def _tree(root: type[ServiceError]) -> list[type[ServiceError]]:
-    return [root, *(found for child in root.__subclasses__() for found in _tree(child))]
-
-
-_OF_PAGES = _tree(PageError)
+_OF_PAGES = tree(PageError)
 _NO_OUTCOMES = (ServiceError, Relayed, DocumentError, *_OF_PAGES)
-OUTCOMES = {(error.status, error.code) for error in _tree(ServiceError) if error not in _NO_OUTCOMES} | {
+OUTCOMES = {(error.status, error.code) for error in tree(ServiceError) if error not in _NO_OUTCOMES} | {
     (status, code) for code, status in RELAYED.items()
 }
-# Of a page of a document.
+# Errors of one page of a document.
 _MAY_FAIL_A_PAGE: list[type[ServiceError]] = [
     *_OF_PAGES[1:], DamagedDocument, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed,
 ]  # fmt: skip
 PAGE_OUTCOMES = {"ocr", "embedded"} | {error.code for error in _MAY_FAIL_A_PAGE} | {*RELAYED}
+
+
+@contextlib.contextmanager
+def disk_errors() -> Iterator[None]:
+    """Translate the errors of a full disk and of an exhausted disk budget.
+
+    Raises:
+        NoSpace.
+    """
+    try:
+        yield
+    except Full:
+        raise NoSpace(retry_after=10) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        log.error("the disk is full", extra={"cause": repr(error)})  # noqa: TRY400
+        raise NoSpace(retry_after=10) from None

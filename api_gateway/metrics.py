@@ -1,4 +1,4 @@
-"""What the gateway counts, with bounded labels, each series there from the start."""
+"""Metrics with bounded labels; every series exists from the start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 OCR_PATH = "/gateway/ocr"
 
 
-class Metrics:
+class GatewayMetrics:
     """Also the observer of every OCR request."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
@@ -67,7 +67,7 @@ class Metrics:
         return self._documents.track_inprogress()
 
     def page(self, outcome: str) -> None:
-        """One page of a document, with what became of it in the end."""
+        """Count one page of a document, by its final outcome."""
         self._pages.labels(outcome).inc()
 
     def end(self, outcome: str, status: int, request: RequestContext) -> None:

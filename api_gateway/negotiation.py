@@ -1,4 +1,4 @@
-"""Which form of answer a client wants."""
+"""Which format of answer a client wants."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ def negotiate(asked: Name | None, accept: str | None) -> Name:
     """The query parameter decides, else the Accept header (RFC 9110, 12.5.1), else JSON.
 
     Raises:
-        NotAcceptable: the header rules out all that is offered.
+        NotAcceptable: the header excludes all available types.
     """
     if asked:
         return asked
     if not accept:
         return "json"
     qualities = {name: _quality(name, accept) for name in _OFFERED}
-    best = max(qualities, key=lambda name: qualities[name])  # the first of equals
+    best = max(qualities, key=lambda name: qualities[name])  # the first one if several are equal
     if not qualities[best]:
         raise NotAcceptable
     return _OFFERED[best]
 
 
 def _quality(media_type: str, accept: str) -> float:
-    """The quality that the most specific matching range gives; 0 without one."""
+    """The quality of the most specific matching range; 0 if none matches."""
     ranges = {"*/*": 1, media_type.partition("/")[0] + "/*": 2, media_type: 3}
     found = (0, 0.0)
     for item in accept.lower().split(","):

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, and their place in the documentation."""
+"""Errors as RFC 9457 problem details, and their OpenAPI documentation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
 
 
 def responses(codes: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for statuses, each with its stable codes in words."""
+    """OpenAPI entries for statuses, each with its stable codes."""
     retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
     return {
         status: {

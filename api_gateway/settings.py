@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from service_kit import cgroup
 from service_kit.settings import MIB, ServiceSettings
 
+UPLOAD_COPIES = 2.5  # the picture, its base64, and the part of it that is being sent
+_FORM_BYTES = 64 * 1024  # the multipart around a file
 _SHORTEST_KEY = 16
+_SMALLEST_PROGRAM_MIB = 64  # the idle gateway uses 48
+_PROGRAM_EIGHTHS = 1
+_CHILDREN_EIGHTHS = 4
+_EIGHTHS = {"max_held_mib": 2, "max_pages_held_mib": 1, "splitter_kill_mib": 3}
 
 
-class Settings(ServiceSettings):
+def memory_shares(memory_mib: int) -> dict[str, int]:
+    """Each setting's share of the container's memory, in MiB; the chart sets exactly these."""
+    return {name: memory_mib * eighths // 8 for name, eighths in _EIGHTHS.items()}
+
+
+class GatewaySettings(ServiceSettings):
+    """A memory setting that is not given is the smaller of its default and its share of `memory_mib`."""
+
     model_config = SettingsConfigDict(env_prefix="API_GATEWAY_")
 
     port: int = Field(default=8001, ge=1, le=65535)
@@ -29,84 +45,160 @@ class Settings(ServiceSettings):
     connect_timeout_seconds: float = Field(default=2, gt=0)
     """Time to reach the model server; it is near, or it is down."""
 
+    memory_mib: int = Field(default=0, ge=0, validate_default=True)
+    """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
+
     max_upload_mib: float = Field(default=20, gt=0)
     """Largest picture; not above what the model server takes."""
 
     max_in_flight: int = Field(default=128, ge=1)
-    """Most uploads at once; the next one gets 429 before its body is read."""
+    """Maximum concurrent uploads. Further uploads get 429 before their body is read."""
 
     max_held_mib: int = Field(default=256, ge=1)
-    """Most memory for uploads at once, each held with its base64; over it: 429."""
+    """Memory for concurrent uploads, 2.5 times the size of each; over it: 429."""
 
     max_document_mib: float = Field(default=100, gt=0)
-    """Largest document (PDF, TIFF of several pages); above 1 MiB it waits on disk."""
+    """Largest document (PDF, TIFF of several pages); above 1 MiB it is kept on disk."""
 
     max_documents: int = Field(default=4, ge=1)
-    """Most documents at once; the next one gets 429. Each has a process of its own that takes it apart."""
+    """Maximum concurrent documents; further documents get 429. Each is opened by a process of its own."""
 
     max_pages: int = Field(default=500, ge=1)
-    """Most pages of a document that are read in one request."""
+    """Maximum pages of a document that are read in one request."""
 
     max_page_points: float = Field(default=5000, gt=0)
-    """Longest side of a PDF page, in points (1/72 inch); 5000 lets A0 in."""
+    """Longest side of a PDF page, in points (1/72 inch); 5000 is enough for A0."""
 
     max_page_megapixels: float = Field(default=40, gt=0)
-    """Largest page of a PDF as it is drawn; not above what the model server takes. A3 at 400 dpi has 31."""
+    """Largest page image of a PDF; not above what the model server takes. A3 at 400 dpi has 31."""
 
     max_pages_held_mib: int = Field(default=128, ge=16)
-    """Most memory for pages that are drawn and not yet read, of all documents together; the others wait."""
+    """Memory for pages that are taken out and not yet read, of all documents together; further pages wait."""
+
+    max_disk_mib: int = Field(default=960, ge=1)
+    """Disk space for documents, their pages and composed PDFs, all together, in `SPOOL_DIR`; over it: 503."""
 
     document_timeout_seconds: float = Field(default=3600, gt=0, le=86400)
     """Longest time budget of a document; `REQUEST_TIMEOUT_SECONDS` is that of a picture, and of each page."""
 
+    document_grace_seconds: float = Field(default=120, ge=0, le=86400)
+    """Time for documents in flight to finish after the listener is closed; `SHUTDOWN_GRACE_SECONDS` is that of
+    pictures."""
+
     splitter_timeout_seconds: float = Field(default=20, gt=0)
-    """Time for opening a document, and for taking out each page; then the page is given up."""
+    """Time for opening a document, and for taking out each page; a page that takes longer is skipped."""
 
     splitter_kill_mib: int = Field(default=700, ge=100)
-    """Resident memory above which a process that takes a document apart is killed, and its page given up."""
+    """Resident memory above which a process that opens or composes a document is killed."""
 
     spool_dir: Path | None = None
-    """Folder where documents wait; empty: the system's own for temporary files."""
+    """Folder where documents are kept; empty: the system's folder for temporary files."""
 
     environment: Literal["production", "test"] = "production"
-    """`test` lets `TEST_SPLITTER` in."""
+    """`test` allows `TEST_SPLITTER`."""
 
     test_splitter: str | None = None
     """Module of a splitter that misbehaves on purpose; refused in production."""
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    """Keys that clients must show (`Authorization: Bearer KEY`), separated by commas; none: open to all."""
+    """Keys that clients must send (`Authorization: Bearer KEY`), separated by commas; none: no key is needed."""
 
     api_keys_file: Path | None = None
-    """File of more keys, one a line; read at start."""
+    """File with further keys, one per line; read at start."""
+
+    @field_validator("memory_mib")
+    @classmethod
+    def _find_memory(cls, value: int) -> int:
+        limit = cgroup.memory_limit()
+        if not value:
+            return cgroup.available_mib()
+        if limit is not None and value * MIB > limit:
+            raise ValueError(f"{value} MiB, but the container's limit is {limit // MIB} MiB")
+        return value
 
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+            return tuple(_stripped(value.split(",")))
         return value
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.api_keys_file and not self.api_keys_file.is_file():
-            raise ValueError("API_KEYS_FILE is not a file that can be read")
-        if (self.api_keys or self.api_keys_file) and not self.keys:
-            raise ValueError("API_KEYS_FILE holds no key: that would open the gateway to all")
-        if any(len(key) < _SHORTEST_KEY for key in self.keys):
-            raise ValueError(f"an API key has fewer than {_SHORTEST_KEY} characters: too easy to guess")
-        if self.shutdown_grace_seconds < self.request_timeout_seconds:
-            raise ValueError("SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS")
-        if self.test_splitter and self.environment != "test":
-            raise ValueError("TEST_SPLITTER is for ENVIRONMENT=test only")
-        if self.spool_dir and not self.spool_dir.is_dir():
-            raise ValueError("SPOOL_DIR is not a folder")
+    def _derive(self) -> Self:
+        for name, share in memory_shares(self.memory_mib).items():
+            if name not in self.model_fields_set:
+                object.__setattr__(self, name, min(getattr(self, name), share))
         return self
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        rows = self.memory_rows()
+        picture = math.ceil((self.max_upload_bytes + _FORM_BYTES) * UPLOAD_COPIES / MIB)
+        checks = {
+            "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS": (
+                self.shutdown_grace_seconds < self.request_timeout_seconds
+            ),
+            "TEST_SPLITTER is for ENVIRONMENT=test only": self.test_splitter and self.environment != "test",
+            "SPOOL_DIR is not a folder": self.spool_dir and not self.spool_dir.is_dir(),
+            f"MAX_DISK_MIB={self.max_disk_mib} is less than MAX_DOCUMENT_MIB={self.max_document_mib:g}": (
+                self.max_disk_mib < self.max_document_mib
+            ),
+            f"MEMORY_MIB={self.container_mib} is too little: at least {8 * _SMALLEST_PROGRAM_MIB}": (
+                rows["program"] < _SMALLEST_PROGRAM_MIB
+            ),
+            f"MEMORY_MIB={self.container_mib} is less than the sum of {rows['program']} MiB for the program, "
+            f"MAX_HELD_MIB={rows['uploads']}, MAX_PAGES_HELD_MIB={rows['pages']} and {rows['children']} MiB for "
+            "child processes": sum(rows.values()) > self.container_mib,
+            f"SPLITTER_KILL_MIB={self.splitter_kill_mib} is more than all child processes together may have, "
+            f"{self.children_mib} MiB or half of MEMORY_MIB": self.splitter_kill_mib > self.children_mib,
+            f"MAX_HELD_MIB={self.max_held_mib} is less than the largest picture needs, {picture} MiB or "
+            f"{UPLOAD_COPIES} times MAX_UPLOAD_MIB and its form": self.max_held_mib < picture,
+        }
+        faults = [*self._key_faults(), *(fault for fault, found in checks.items() if found)]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _key_faults(self) -> Iterator[str]:
+        try:
+            keys = self.keys
+        except (OSError, UnicodeDecodeError):
+            yield "API_KEYS_FILE is not a file of UTF-8 text that can be read"
+            return
+        if self.api_keys_file and not keys:
+            yield "API_KEYS_FILE contains no key, so that everybody could use the gateway"
+        if any(len(key) < _SHORTEST_KEY for key in keys):
+            yield f"an API key has fewer than {_SHORTEST_KEY} characters: too easy to guess"
+        if not all(key.isprintable() and " " not in key for key in keys):
+            yield "an API key contains a space, a control character or bytes that are not UTF-8"
+
+    def memory_rows(self) -> dict[str, int]:
+        """The table of the container's memory, in MiB: each part and the limit that is enforced on it."""
+        return {
+            "program": self.memory_mib * _PROGRAM_EIGHTHS // 8,
+            "uploads": self.max_held_mib,
+            "pages": self.max_pages_held_mib,
+            "children": self.children_mib,
+        }
+
+    @property
+    def container_mib(self) -> int:
+        return self.memory_mib
+
+    @property
+    def children_mib(self) -> int:
+        """Maximum resident memory of all child processes together; above it the largest one is killed."""
+        return self.memory_mib * _CHILDREN_EIGHTHS // 8
+
+    @property
+    def grace_seconds(self) -> float:
+        """Time from closing the listener until the remaining requests are ended."""
+        return max(self.shutdown_grace_seconds, self.document_grace_seconds)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        listed = self.api_keys_file.read_text().splitlines() if self.api_keys_file else []
-        return (*(key.get_secret_value() for key in self.api_keys), *filter(None, map(str.strip, listed)))
+        listed = self.api_keys_file.read_text("utf-8").split("\n") if self.api_keys_file else []
+        return (*(key.get_secret_value() for key in self.api_keys), *_stripped(listed))
 
     @property
     def max_upload_bytes(self) -> int:
@@ -114,7 +206,7 @@ class Settings(ServiceSettings):
 
     @property
     def spool(self) -> Path:
-        """As the standard library finds it, but without trying whether anything can be written there."""
+        """The standard library's choice, but without a trial write."""
         return self.spool_dir or Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - a folder of our own in it
 
     @property
@@ -123,5 +215,10 @@ class Settings(ServiceSettings):
 
     @property
     def max_body_bytes(self) -> int:
-        """The picture or the document, and the multipart around it."""
-        return max(self.max_upload_bytes, self.max_document_bytes) + 64 * 1024
+        """The largest picture or document, and the multipart around it."""
+        return max(self.max_upload_bytes, self.max_document_bytes) + _FORM_BYTES
+
+
+def _stripped(keys: Iterable[str]) -> Iterator[str]:
+    """Strip ASCII blanks only: `str.strip` would also remove bytes of a key that is not ASCII."""
+    return filter(None, (key.strip(" \t\r\n") for key in keys))

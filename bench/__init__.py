@@ -1,1 +1,1 @@
-"""The benchmark: what the services around the engine cost, as ratios within one run."""
+"""The benchmark: the overhead of the services around the engine, as ratios within one run."""

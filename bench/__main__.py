@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, and write what was found into docs/performance.md."""
+"""`python -m bench`: measures, and writes the results into docs/performance.md."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description=(
-            "Measures what the services around the engine cost, as ratios within one run. A full run writes "
-            "bench/results.json, docs/performance.md and its charts, and wants a machine of its own."
+            "Measures the overhead of the services around the engine, as ratios within one run. A full run writes "
+            "bench/results.json, docs/performance.md and its charts, and needs an otherwise idle machine."
         ),
     )
     parser.add_argument(
@@ -82,11 +82,11 @@ def _arguments() -> argparse.Namespace:
         action="append",
         choices=list(FIGURES),
         metavar="FIGURE",
-        help=f"one of: {', '.join(FIGURES)}; again",
+        help=f"one of: {', '.join(FIGURES)}; may be repeated",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the results there, and nothing else")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write only the results, into this file")
     parser.add_argument("--without-usual", action="store_true", help="leave out the subjects that need tesseract")
-    parser.add_argument("--render", action="store_true", help="measure nothing: write the document anew")
+    parser.add_argument("--render", action="store_true", help="measure nothing; write the document again")
     return parser.parse_args()
 
 
@@ -114,7 +114,7 @@ def _measure(names: list[str], options: Options, console: Console) -> dict[str, 
                 progress.update(whole, what=name)
                 figures[name] = FIGURES[name].measure(run)
                 progress.advance(whole)
-                if not console.is_terminal:  # a log shows no bar
+                if not console.is_terminal:  # logs show no progress bar
                     console.print(f"{name}: measured, {time.monotonic() - began:.0f} s since the beginning")
         finally:
             run.close()
@@ -130,7 +130,7 @@ def _measure(names: list[str], options: Options, console: Console) -> dict[str, 
 
 
 def _show(results: dict[str, Any], console: Console) -> None:
-    table = Table("figure", "asked for", "measured", "reached")
+    table = Table("figure", "target", "measured", "reached")
     for verdict in verdicts(results["figures"]):
         table.add_row(
             verdict.goal.title, verdict.goal.demand, verdict.measured, "yes" if verdict.reached else "no"
@@ -138,7 +138,7 @@ def _show(results: dict[str, Any], console: Console) -> None:
     if table.row_count:
         console.print(table)
     console.print(
-        f"Other processes had {results['foreign']['median']:.0%} of the cores in the median measurement."
+        f"Other processes used {results['foreign']['median']:.0%} of the cores in the median measurement."
     )
 
 

@@ -1,4 +1,4 @@
-"""The charts, as PNG, from the results."""
+"""Draws the charts of the results, as PNG."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GROUPS = {"gateway": "#e59a3c", "model server": "#5aa9dd", "workers": "#0b6fb8"
 
 
 def write(results: dict[str, Any], folder: Path = FOLDER) -> None:
-    """One file for each figure that has a chart and was measured."""
+    """Write one file for each measured figure that has a chart."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in _CHARTS.items():
         if name in results["figures"]:
@@ -51,7 +51,7 @@ def _concurrency(axes: Axes, found: dict[str, Any]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
     axes.set_ylim(bottom=0)
-    axes.set(title="Throughput, pages of 640 x 480", xlabel="clients", ylabel="pages a second")
+    axes.set(title="Throughput, pages of 640 x 480", xlabel="clients", ylabel="pages per second")
 
 
 def _latency(axes: Axes, found: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ def _latency(axes: Axes, found: dict[str, Any]) -> None:
     axes.set(
         title="Latency of the whole path, pages of 640 x 480, open loop",
         xlabel="offered load, % of the throughput at saturation",
-        ylabel="ms since the request was due",
+        ylabel="ms from the planned start",
     )
 
 
@@ -77,9 +77,9 @@ def _overload(axes: Axes, found: dict[str, Any]) -> None:
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set(
-        title=f"Goodput: right answers within {found['deadline_seconds']:g} seconds",
-        xlabel="offered load, multiples of what saturates the subject",
-        ylabel="pages a second",
+        title=f"Goodput: correct answers within {found['deadline_seconds']:g} seconds",
+        xlabel="offered load, multiples of the saturating load",
+        ylabel="pages per second",
     )
 
 
@@ -91,7 +91,7 @@ def _memory(axes: Axes, found: dict[str, Any]) -> None:
         title=f"Resident memory while {found['many']:,} pictures are read",
         xlabel="seconds",
         ylabel="MiB",
-        ylim=(0, 1.3 * max(map(sum, zip(*groups.values(), strict=True)))),  # room for the legend
+        ylim=(0, 1.3 * max(map(sum, zip(*groups.values(), strict=True)))),  # space for the legend
     )
 
 

@@ -1,7 +1,7 @@
-"""A helper process: `python -m bench.child MODULE` gets one plan on standard input and gives one result back.
+"""A helper process: `python -m bench.child MODULE` reads one plan from standard input and writes one result.
 
-Both are pickles; `MODULE.prepare` takes the plan and gives what to run. Between them the child says `ready` and
-waits for `go`, so that starting Python is not timed and several children begin together.
+Both are pickles; `MODULE.prepare(plan)` returns the function to run. Before running it, the child writes `ready`
+and waits for `go`: the start of Python is not timed, and several children start together.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=pass_fds,
-            start_new_session=True,  # as the services' processes: Linux shares the cores out by session
+            start_new_session=True,  # like the services: Linux schedules by session (autogroup)
         )
         encoded = pickle.dumps(plan)
         self._stdin.write(len(encoded).to_bytes(8, "little") + encoded)
@@ -67,7 +67,7 @@ class Child:
         return pickle.loads(encoded)
 
     def close(self) -> None:
-        """End it, whatever it is doing."""
+        """Kill the process if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()

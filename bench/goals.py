@@ -1,4 +1,4 @@
-"""What the benchmark must show, and whether it does. Set for two cores."""
+"""Targets of the benchmark, and whether they are reached. Set for two cores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Goal:
-    """`value` finds the measured value, and its smallest and largest round, in the figure's results."""
+    """`value` takes the figure's results and returns the measured value with its smallest and largest round."""
 
     title: str
     figure: str
@@ -113,7 +113,7 @@ GOALS = (
         at_least=False,
     ),
     Goal(
-        "one document of 40 pages, pages a second / (a)",
+        "one document of 40 pages, pages per second / (a)",
         "documents",
         lambda found: found["throughput"]["ratio"],
         0.93,
@@ -126,13 +126,13 @@ GOALS = (
         at_least=False,
     ),
     Goal(
-        "one document over 1, 2, 4 and 8 timed stand-ins, against linear, least",
+        "one document over 1, 2, 4 and 8 simulated model servers, worst share of linear scaling",
         "documents",
         lambda found: _single(found["spread"]["least"]),
         0.9,
     ),
     Goal(
-        "pictures during a document: p95 added, in times of the document's page",
+        "pictures during a document: added p95 / engine time of a document page",
         "documents",
         lambda found: _single(found["pictures"]["p95_added_pages"]),
         1,
@@ -162,7 +162,7 @@ class Verdict:
 
 
 def verdicts(figures: dict[str, Figures]) -> list[Verdict]:
-    """Of all goals whose figures were measured; those against the usual design may have been left out."""
+    """Verdicts on all measured goals; comparisons with the usual design are optional."""
     return [
         Verdict(goal, value["median"], value["min"], value["max"])
         for goal in GOALS
@@ -171,7 +171,7 @@ def verdicts(figures: dict[str, Figures]) -> list[Verdict]:
 
 
 def missing(figures: dict[str, Figures], *, without_usual: bool) -> list[str]:
-    """Goals without a measured value that should have one."""
+    """Goals that should have a measured value but have none."""
     return [
         goal.title for goal in GOALS if _value(goal, figures) is None and not (without_usual and goal.needs_usual)
     ]

@@ -1,7 +1,7 @@
-"""As much HTTP/1.1 as a load generator needs: bytes prepared beforehand out, an answer with a length back.
+"""A minimal HTTP/1.1 client for the load generator: sends prepared bytes, reads an answer with a length.
 
-It competes with the services for the same cores, so it has to cost little: about 0.1 ms a request, where a
-general client costs more than 1 ms.
+It uses the same cores as the services, so it must be cheap: about 0.1 ms per request; a general client needs more
+than 1 ms.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         """Send a whole request and wait for its answer.
 
         Raises:
-            ConnectionError: closed before the answer was whole, or the answer has no length.
+            ConnectionError: the answer is incomplete or has no length.
         """
         if self._transport is None or not self.usable:
             raise ConnectionError
@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class is no subclass
 
     def data_received(self, data: bytes) -> None:
         self._received += data

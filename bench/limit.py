@@ -1,7 +1,7 @@
-"""The limit: warm engines in a tight loop on pixels already decoded, with nothing around them.
+"""The limit: initialised engines in a loop over decoded pixels, without any service.
 
-The pictures still to be read are numbers in a pipe, from which each process takes the next one: no process is
-idle while there is work, whatever each picture costs.
+A pipe holds the numbers of the pictures to read, and each process takes the next one from it: no process is idle
+while there is work.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from bench import child, machine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model_server.page import GreyImage
+    from model_server.reading.image import PageImage
 
 _NUMBER = struct.Struct("<H")
-_MOST = 30_000  # what fits into a pipe's 64 KiB
+_MOST = 30_000  # fits into a pipe's 64 KiB
 
 
 class Reading(NamedTuple):
-    """One picture read: its place in the list, from when to when (monotonic), its CPU seconds, its text."""
+    """One reading: index in the list, start and end (monotonic), CPU seconds, text."""
 
     number: int
     began: float
@@ -47,13 +47,13 @@ class Result:
 
 @dataclass(frozen=True)
 class _Plan:
-    images: list[GreyImage]
+    images: list[PageImage]
     picks: list[int]
     pipe: int
 
 
-def run(images: list[GreyImage], picks: list[int], processes: int) -> Result:
-    """Read `images[i] for i in picks`, each once, by that many processes."""
+def run(images: list[PageImage], picks: list[int], processes: int) -> Result:
+    """Read `images[i] for i in picks`, each once, with this many processes."""
     if len(picks) > _MOST:
         raise ValueError(f"at most {_MOST} pictures in one go")
     take, give = os.pipe()
@@ -81,11 +81,11 @@ def run(images: list[GreyImage], picks: list[int], processes: int) -> Result:
 
 
 def prepare(plan: _Plan) -> Callable[[], Result]:
-    from model_server.engines.tesserocr_engine import Engine  # noqa: PLC0415 - only the child needs it
-    from model_server.page import Parameters, text_of  # noqa: PLC0415
+    from model_server.reading.engines.tesserocr_engine import TesserocrEngine  # noqa: PLC0415 - only the child needs it
+    from service_kit.page import Parameters, text_of  # noqa: PLC0415
 
     machine.schedule_as_worker()
-    engine = Engine(Path(sys.prefix) / "share" / "tessdata")
+    engine = TesserocrEngine(Path(sys.prefix) / "share" / "tessdata")
     parameters = Parameters()
     engine.read(min(plan.images, key=lambda image: len(image.pixels)), parameters)
 

@@ -1,8 +1,8 @@
-"""The load, from a process of its own, to 127.0.0.1 only.
+"""The load generator: a separate process that sends to 127.0.0.1 only.
 
-Closed: so many clients, each sends its next request when it has the answer to the last: for throughput.
-Open: requests at moments fixed beforehand, whatever the answers do; the time of each counts from the moment it
-was due, also where the generator itself was late: no coordinated omission.
+Closed loop, for throughput: a fixed number of clients, each sends its next request after the previous answer.
+Open loop: requests start at times that are fixed in advance, whatever the answers. Latency counts from the planned
+start, even if the generator itself was late, to avoid coordinated omission.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 HOST = "127.0.0.1"
-NO_ANSWER = 0  # as a status: the connection broke, or the client's patience ended
+NO_ANSWER = 0  # used as status: the connection broke, or the client timed out
 _MOST_CONNECTIONS = 4000
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where to, and the whole requests as bytes."""
+    """The port, and complete requests as bytes."""
 
     port: int
     requests: list[bytes]
@@ -40,8 +40,8 @@ class Target:
 class Plan:
     """`picks` are indices into the target's requests.
 
-    With `due` (seconds from the beginning, one for each pick) the load is open, without it is closed and
-    `clients` strong. A client waits `patience` seconds for an answer.
+    With `due` (seconds from the start, one per pick) the loop is open; without, it is closed with `clients`
+    clients. A client waits `patience` seconds for an answer.
     """
 
     target: Target
@@ -53,7 +53,7 @@ class Plan:
 
 
 class Sample(NamedTuple):
-    """One request; all times are monotonic seconds. Closed: due when it was sent."""
+    """One request; all times are monotonic seconds. In a closed loop, `due` is the time of sending."""
 
     pick: int
     due: float
@@ -75,17 +75,17 @@ class Result:
 
     @property
     def wall_seconds(self) -> float:
-        """From the first request to the last answer."""
+        """Time from the first request to the last answer."""
         return max(sample.ended for sample in self.samples) - self.began
 
     @property
     def late_seconds(self) -> float:
-        """The longest time that the generator itself was behind its schedule."""
+        """The generator's longest delay behind its own schedule."""
         return max((sample.sent - sample.due for sample in self.samples), default=0.0)
 
 
 def poisson(rate: float, seconds: float, seed: int) -> list[float]:
-    """Moments of independent arrivals, `rate` a second on average; the same for the same seed."""
+    """Times of independent arrivals, `rate` per second on average; the seed determines them."""
     rng = Random(f"arrivals {seed}")
     moments: list[float] = []
     at = rng.expovariate(rate)
@@ -96,7 +96,7 @@ def poisson(rate: float, seconds: float, seed: int) -> list[float]:
 
 
 def start(plan: Plan) -> child.Child:
-    """A generator that is ready to go."""
+    """Start a generator that waits for `go`."""
     return child.Child(__name__, plan, dict(os.environ)).wait_ready()
 
 

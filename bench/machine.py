@@ -1,4 +1,4 @@
-"""What the benchmark runs on, and whose CPU time went where."""
+"""Description of the machine, and CPU time by process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def describe() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit at hand, marked where files differ from it; "unknown" outside a repository."""
+    """The current commit, marked if files differ from it; "unknown" outside a repository."""
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
@@ -56,14 +56,14 @@ def _cpu_model() -> str:
 
 @dataclass(frozen=True)
 class CpuUse:
-    """Over one measurement: `by_process` in CPU seconds; `foreign` is the share of the cores that others had."""
+    """CPU use of one measurement: `by_process` in CPU seconds; `foreign` is the share of other processes."""
 
     by_process: dict[str, float]
     foreign: float
 
 
 class CpuMeter:
-    """CPU time of the processes measured, and of the whole machine, from here to `stop`.
+    """CPU time of the measured processes and of the whole machine, from construction to `stop`.
 
     `account` gives CPU seconds since each group of processes started.
     """
@@ -75,7 +75,7 @@ class CpuMeter:
         self._busy_before = _busy_seconds()
 
     def stop(self, **known: float) -> CpuUse:
-        """`known` are CPU seconds of processes that have ended since, by name."""
+        """`known` gives CPU seconds, by name, of processes that ended in the meantime."""
         busy = _busy_seconds() - self._busy_before
         wall = time.monotonic() - self._began
         used = {name: seconds - self._before[name] for name, seconds in self._account().items()} | known
@@ -84,7 +84,7 @@ class CpuMeter:
 
 
 def own_cpu(pid: int) -> float:
-    """CPU seconds of the process itself; 0 when it is gone."""
+    """CPU seconds of the process itself; 0 if it ended."""
     try:
         times = psutil.Process(pid).cpu_times()
     except psutil.NoSuchProcess:
@@ -93,7 +93,7 @@ def own_cpu(pid: int) -> float:
 
 
 def children_cpu(pid: int) -> float:
-    """CPU seconds of all its children, those that have ended and been waited for among them."""
+    """CPU seconds of all its children, including ended ones that were waited for."""
     try:
         process = psutil.Process(pid)
         times = process.cpu_times()
@@ -110,9 +110,9 @@ def children_cpu(pid: int) -> float:
 def schedule_as_worker() -> None:
     """Give this process the priority of the services' workers.
 
-    Where others use the machine, too, all engines then get the same share of it.
+    All engines then get the same share of a machine that other processes use too.
     """
-    child_main.step_back()  # the very steps, whatever they are
+    child_main.step_back()  # the same code as in the workers
 
 
 def _busy_seconds() -> float:

@@ -1,6 +1,6 @@
-"""One client, one picture at a time: read by a warm engine in this process, then by the service, by turns.
+"""One client, one picture at a time: alternates between an engine in this process and the service.
 
-What slows the machine down slows both halves of a pair down, so that their difference stands.
+Disturbances of the machine slow down both halves of a pair, so they hardly affect the difference.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from bench.load import HOST, Target
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model_server.page import GreyImage
+    from model_server.reading.image import PageImage
 
 
 @dataclass(frozen=True)
 class Plan:
-    images: list[GreyImage]
+    images: list[PageImage]
     target: Target
     picks: list[int]
 
 
 class Pair(NamedTuple):
-    """Seconds of each, and the service's answer."""
+    """Seconds of engine and service, and the service's answer."""
 
     pick: int
     engine: float
@@ -58,11 +58,11 @@ def run(plan: Plan) -> Result:
 
 
 def prepare(plan: Plan) -> Callable[[], Result]:
-    from model_server.engines.tesserocr_engine import Engine  # noqa: PLC0415 - only the child needs it
-    from model_server.page import Parameters  # noqa: PLC0415
+    from model_server.reading.engines.tesserocr_engine import TesserocrEngine  # noqa: PLC0415 - only the child needs it
+    from service_kit.page import Parameters  # noqa: PLC0415
 
     machine.schedule_as_worker()
-    engine = Engine(Path(sys.prefix) / "share" / "tessdata")
+    engine = TesserocrEngine(Path(sys.prefix) / "share" / "tessdata")
     parameters = Parameters()
 
     def by_engine(pick: int) -> float:

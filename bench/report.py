@@ -1,4 +1,4 @@
-"""docs/performance.md from the results: everything between the markers, and nothing that is not in the results."""
+"""Writes docs/performance.md: the part between the markers, from the results only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-_BUSY = 0.05  # share of the cores that others may have before it is said
+_BUSY = 0.05  # share of the cores used by other processes above which the report says so
 _TITLES = {
     "limit": "(a) limit",
     "service": "(b) service",
@@ -34,7 +34,7 @@ Figures = dict[str, Any]
 
 
 def write(results: Results, document: Path = DOCUMENT) -> None:
-    """Replace what is between the markers.
+    """Replace the text between the markers.
 
     Raises:
         ValueError: the document has no markers.
@@ -48,13 +48,13 @@ def write(results: Results, document: Path = DOCUMENT) -> None:
 
 def markdown(results: Results) -> str:
     figures = results["figures"]
-    parts = [_origin(results), "## What was asked for", _goals(figures)]
+    parts = [_origin(results), "## Targets", _goals(figures)]
     throughput = [name for name in figures if name.endswith("-throughput")]
     if throughput:
         parts += ["## Throughput at saturation", _throughput(figures, throughput)]
-        parts += ["### CPU time a picture", _cpu(figures, throughput)]
+        parts += ["### CPU time per picture", _cpu(figures, throughput)]
     if any("against_usual" in figures[name] for name in throughput):
-        parts += ["### Against the usual design, four clients", _against_usual(figures, throughput)]
+        parts += ["### Compared with the usual design, four clients", _against_usual(figures, throughput)]
     parts += [text for name, render in _SECTIONS.items() if name in figures for text in render(figures[name])]
     return "\n\n".join(parts) + "\n"
 
@@ -70,21 +70,21 @@ def _origin(results: Results) -> str:
         f"Measured on {results['date']} at commit `{results['commit']}`: {machine['cpu']}, {machine['cores']} "
         f"cores, {machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}; "
         f"{settings['rounds']} rounds, {results['seconds'] / 60:.0f} minutes. Each figure is the median of its "
-        "rounds, in brackets the smallest and the largest."
+        "rounds, with the smallest and the largest in brackets."
     )
     busy = results["foreign"]
     if busy["median"] > _BUSY or busy["max"] > 4 * _BUSY:
         text += (
-            f"\n\n**The machine was not ours alone:** other processes had {busy['median']:.0%} of the cores in "
-            f"the median of all measurements ({busy['min']:.0%} to {busy['max']:.0%}). Ratios suffer from that, "
-            "too; those by CPU time least."
+            f"\n\n**The machine also ran other work:** other processes used {busy['median']:.0%} of the cores in "
+            f"the median measurement ({busy['min']:.0%} to {busy['max']:.0%}). This also affects the ratios; "
+            "it affects ratios by CPU time least."
         )
     return text
 
 
 def _goals(figures: Figures) -> str:
     return table(
-        ("figure", "asked for", "measured", "reached"),
+        ("figure", "target", "measured", "reached"),
         (
             (verdict.goal.title, verdict.goal.demand, verdict.measured, "yes" if verdict.reached else "**no**")
             for verdict in verdicts(figures)
@@ -108,8 +108,8 @@ def _throughput(figures: Figures, names: list[str]) -> str:
         )
     clients = figures[names[0]]["clients"]
     return (
-        f"Pictures a second; (b) and (c) with {clients} clients. The ratio by CPU time is the limit's CPU time a "
-        "picture over that of all processes of (b) together, the load generator's included.\n\n"
+        f"Pictures per second; (b) and (c) with {clients} clients. The ratio by CPU time is the CPU time per "
+        "picture of (a) divided by that of all processes of (b), including the load generator.\n\n"
     ) + table(("", "(a) limit", "(b) service", "(c) model server", "(b) / (a)", "by CPU time", "(c) / (a)"), rows)
 
 
@@ -138,7 +138,7 @@ def _against_usual(figures: Figures, names: list[str]) -> str:
         for name in names
         if (found := figures[name].get("against_usual"))
     ]
-    head = ("pictures a second", "(b) service", "(d) usual", "(e) one thread", "(b) / (d)", "(b) / (e)")
+    head = ("pictures per second", "(b) service", "(d) usual", "(e) one thread", "(b) / (d)", "(b) / (e)")
     return table(head, rows)
 
 
@@ -153,7 +153,7 @@ def _added_latency(found: Figures) -> list[str]:
         )
         for name, one in found["workloads"].items()
     ]
-    how = "Each picture is read by a bare engine and by the service, by turns; `added` is the median difference."
+    how = "A bare engine and the service read each picture alternately; `added` is the median difference."
     return [
         "## Time added at concurrency 1",
         how,
@@ -170,10 +170,10 @@ def _concurrency(found: Figures) -> list[str]:
         if name != "limit"
     ]
     return [
-        "## Throughput against concurrency",
-        f"Pages a second; the limit in the same rounds is {_spread(series['limit']['any'])}.",
+        "## Throughput by concurrency",
+        f"Pages per second; (a) reaches {_spread(series['limit']['any'])} in the same rounds.",
         table(("clients", *map(str, clients)), rows),
-        "![Throughput against concurrency](performance/concurrency.png)",
+        "![Throughput by concurrency](performance/concurrency.png)",
     ]
 
 
@@ -188,15 +188,15 @@ def _latency(found: Figures) -> list[str]:
         for point in found["points"]
     ]
     how = (
-        "Open loop, Poisson arrivals, pages; load as a share of the "
-        f"{_spread(found['saturation_per_second'])} pages a second at saturation. Milliseconds from the moment a "
-        f"request was due; the load generator itself was late by {found['generator_late_ms']:.0f} ms at worst."
+        "Open loop, Poisson arrivals, pages; the load is a share of the saturation throughput, "
+        f"{_spread(found['saturation_per_second'])} pages per second. Milliseconds from the planned start of a "
+        f"request; the load generator's longest delay was {found['generator_late_ms']:.0f} ms."
     )
     return [
-        "## Latency against offered load",
+        "## Latency by offered load",
         how,
         table(("load", "answered", "refused", "p50", "p90", "p95", "p99"), rows),
-        "![Latency against offered load](performance/latency.png)",
+        "![Latency by offered load](performance/latency.png)",
     ]
 
 
@@ -228,8 +228,9 @@ def _overload(found: Figures) -> list[str]:
         "p99, ms",
     )
     how = (
-        "Pages, open loop, at multiples of the load that saturates the subject; goodput is right answers within "
-        f"{found['deadline_seconds']:g} seconds, a second. Accepted is what was not refused with 429."
+        "Pages, open loop, at multiples of the load that saturates the subject. Goodput is the number of correct "
+        f"answers per second that arrive within {found['deadline_seconds']:g} seconds. Accepted requests are "
+        "those that were not refused with 429."
     )
     return [
         "## Goodput under overload",
@@ -245,8 +246,8 @@ def _probes(found: Figures) -> list[str]:
         for name, path in found["paths"].items()
     ]
     how = (
-        f"{found['clients']} clients keep both services busy ({_WORKLOADS[found['workload']]}); each probe comes "
-        "on a new connection. Milliseconds."
+        f"Response times in milliseconds, each probe on a new connection, while {found['clients']} clients keep "
+        f"both services busy ({_WORKLOADS[found['workload']]})."
     )
     return [
         "## Probes while saturated",
@@ -263,23 +264,23 @@ def _documents(found: Figures) -> list[str]:
         for name, key in (("idle", "idle_ms"), ("during a document", "during_ms"))
     ]
     throughput = (
-        f"One PDF of {whole['pages']} scanned pages ({_WORKLOADS[found['workload']]}), answered as JSON: "
-        f"{_spread(whole['document'])} pages a second; the bare engines on the same pages: "
-        f"{_spread(whole['limit'])}. The ratio is {_spread(whole['ratio'])}. CPU time a page: {cpu}; the "
-        "gateway's is also that of the process that draws the pages."
+        f"The service reads one PDF of {whole['pages']} scanned pages ({_WORKLOADS[found['workload']]}) at "
+        f"{_spread(whole['document'])} pages per second; the bare engines read the same pages at "
+        f"{_spread(whole['limit'])}. The ratio is {_spread(whole['ratio'])}. CPU time per page: {cpu}; the "
+        "gateway's time includes the process that draws the pages."
     )
     soon = (
-        f"The first line of NDJSON of a document of {first['pages']} pages came after "
-        f"{_spread(first['first_ms'], 0)} ms; that of a picture of such a page after "
+        f"The first line of NDJSON of a document of {first['pages']} pages arrived after "
+        f"{_spread(first['first_ms'], 0)} ms; for a single picture of such a page, after "
         f"{_spread(first['single_ms'], 0)} ms."
     )
     linear = (
-        "One document over stand-ins for the model server that take a set "
-        f"{spread['seconds_a_page']:g} s for a page, against linear:"
+        "Throughput of one document over several simulated model servers that take exactly "
+        f"{spread['seconds_a_page']:g} s per page, as a share of linear scaling:"
     )
     singles = (
-        f"{pictures['pictures']} single pictures ({_WORKLOADS['page']}), sent at set moments; milliseconds. A "
-        f"page of the document takes the bare engine {pictures['page_ms']:.0f} ms."
+        f"Latency in milliseconds of {pictures['pictures']} single pictures ({_WORKLOADS['page']}), sent at fixed "
+        f"times. The bare engine takes {pictures['page_ms']:.0f} ms for a page of the document."
     )
     return [
         "## Documents",
@@ -288,7 +289,7 @@ def _documents(found: Figures) -> list[str]:
         linear,
         table(
             ("model servers", *map(str, spread["of_linear"])),
-            [("of linear", *(f"{share:.2f}" for share in spread["of_linear"].values()))],
+            [("share of linear", *(f"{share:.2f}" for share in spread["of_linear"].values()))],
         ),
         singles,
         table(("", "p50", "p90", "p95", "p99"), rows),
@@ -328,8 +329,8 @@ def _memory(found: Figures) -> list[str]:
     ]
     rows.append(("all", *(f"{sum(sizes['rss'].values()):.0f}" for sizes in moments.values())))
     how = (
-        "MiB resident when nothing is being read (in brackets: with shared pages divided among those who share "
-        f"them); pictures: {_WORKLOADS[found['workload']]}."
+        "Resident memory in MiB while idle (in brackets: proportional set size, which divides shared memory among "
+        f"its processes); pictures: {_WORKLOADS[found['workload']]}."
     )
     return [
         "## Memory",
@@ -344,7 +345,7 @@ def _halves(found: Figures) -> list[str]:
         (kind, f"{one['same_text']} of {one['sheets']}", _spread(one["times_as_fast"]))
         for kind, one in found.items()
     ]
-    how = "A sheet of A4, cut in two between its lines and read by two bare engines, against one and the whole."
+    how = "Two bare engines read the halves of an A4 sheet, cut between lines, compared with one engine."
     return ["## One page on two cores", how, table(("", "same text", "times as fast"), rows)]
 
 
@@ -359,7 +360,7 @@ def _stages(found: Figures) -> list[str]:
         )
         for name, one in found["workloads"].items()
     ]
-    return ["## The steps around the engine, each alone", table(("ms of CPU", "file", "engine", *steps), rows)]
+    return ["## Steps around the engine, each alone", table(("ms of CPU", "file", "engine", *steps), rows)]
 
 
 _SECTIONS = {

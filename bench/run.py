@@ -1,4 +1,4 @@
-"""One run: its options, the services it keeps up, and the ways to measure that all figures share."""
+"""One run: its options, its running services, and the measurements that all figures share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bench.subjects import Stack, Subject
 
-_WORST_ERROR_RATE = 0.1  # of characters, against the text that was drawn; other builds read a little differently
+_WORST_ERROR_RATE = 0.1  # of characters, compared with the drawn text; builds of Tesseract differ slightly
 _OK = 200
 
 
@@ -36,7 +36,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Measured:
-    """One subject in one round. `cpu_ms` is CPU time per picture, by group of processes, all of them counted."""
+    """One subject in one round. `cpu_ms` is CPU time per picture, by group of processes."""
 
     pictures: int
     per_second: float
@@ -47,7 +47,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the bare engine makes of each image of a workload, and how long it takes."""
+    """The bare engine's text of each image of a workload, and its time."""
 
     texts: list[str]
     seconds: list[float]
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def saturating(self) -> int:
-        """Clients that keep every worker busy and the next picture waiting."""
+        """Number of clients that keeps every worker busy with pictures waiting."""
         return 4 * self.cores
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Run:
         self.progress.advance(self._figure)
 
     def stack(self) -> Stack:
-        """Both services, started when first needed and kept: idle ones cost nothing."""
+        """Both services, started at first use and kept running: they use no CPU when idle."""
         if self._stack is None:
             self._stack = self._opened.enter_context(self.fresh_stack())
         return self._stack
@@ -97,7 +97,7 @@ class Run:
             yield started
 
     def reference(self, name: str) -> Reference:
-        """Read each image once by the bare engine.
+        """Read each image once with the bare engine.
 
         Raises:
             BrokenRun: the engine misreads a picture.
@@ -114,7 +114,7 @@ class Run:
         return self._references[name]
 
     def count(self, name: str, seconds: float) -> int:
-        """Pictures that keep the bare engines busy for about that long: whole turns of the workload's list."""
+        """Number of pictures for about `seconds` of the bare engines: a multiple of the workload's list."""
         work = workload(name)
         each = self.reference(name).seconds
         mean = statistics.mean(each[pick] for pick in work.order)
@@ -122,7 +122,7 @@ class Run:
         return max(1, round(seconds * self.cores / mean / turn)) * turn
 
     def limit(self, name: str, count: int, processes: int | None = None) -> Measured:
-        """The bare engines, one process a core."""
+        """Measure the bare engines, one process per core."""
         work = workload(name)
         meter = machine.CpuMeter()
         result = limit.run([image.grey for image in work.images], work.picks(count), processes or self.cores)
@@ -131,11 +131,11 @@ class Run:
         return self.measured(count, result.wall_seconds, use, seconds)
 
     def closed(self, subject: Subject, name: str, count: int, clients: int, *, exact: bool = True) -> Measured:
-        """So many clients, one picture after the other, each answer checked.
+        """Measure a closed loop of clients, and check each answer.
 
         Raises:
-            BrokenRun: an error, or a wrong text: other than the bare engine's where `exact`, else far from what
-                was drawn.
+            BrokenRun: an error, or a wrong text: if `exact`, any difference from the bare engine's text, otherwise
+                too many differences from the drawn text.
         """
         work = workload(name)
         target = load.Target(subject.port, subjects.requests(subject, work))
@@ -156,7 +156,7 @@ class Run:
             if not exact:
                 check_against_drawn(work.images[sample.pick].text, text, where)
             elif text != reference.texts[sample.pick]:
-                raise BrokenRun(f"{where}: another text than the bare engine's: {text[:300]!r}")
+                raise BrokenRun(f"{where}: the text differs from the bare engine's: {text[:300]!r}")
 
     def measured(self, count: int, wall: float, use: machine.CpuUse, seconds: list[float]) -> Measured:
         self.foreign.append(use.foreign)
@@ -167,7 +167,7 @@ class Run:
 def interleave(
     run: Run, rounds: int, turns: dict[str, Callable[[], Measured]], title: str
 ) -> dict[str, list[Measured]]:
-    """Each takes its turn in each round; another one begins each round."""
+    """Measure each subject once per round; each round starts with a different one."""
     run.steps(title, rounds * len(turns))
     names = list(turns)
     measured: dict[str, list[Measured]] = {name: [] for name in names}

@@ -1,4 +1,4 @@
-"""Medians, spreads and percentiles: a figure is the median over rounds, and its spread stands beside it."""
+"""Medians, spreads and percentiles: a figure is the median over rounds, with its spread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def summary(rounds: Sequence[float]) -> dict[str, Any]:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that `percent` of all values do not exceed (nearest rank): one that was measured."""
+    """Nearest-rank percentile, which is always a measured value."""
     ranked = sorted(values)
     return ranked[max(0, math.ceil(percent / 100 * len(ranked)) - 1)]
 
@@ -31,5 +31,5 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
-    """Round by round, so that what disturbed a round disturbs both sides of its ratio."""
+    """One ratio per round, because a disturbance of a round affects both sides."""
     return [a / b for a, b in zip(above, below, strict=True)]

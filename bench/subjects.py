@@ -1,4 +1,4 @@
-"""What is measured: the services, and the usual design, as processes with their requests."""
+"""The measured subjects: the services and the usual design, as processes with their requests."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _BOUNDARY = b"----bench7d1f0a"
 _READY_SECONDS = 60.0
 _SETTLE_SECONDS = 0.5
 _POLL_SECONDS = 0.05
-# The defaults, but for what a slow machine would run into: a closed loop is not about deadlines.
+# Longer timeouts than the defaults, so that closed loops work on slow machines.
 _ENV = {"REQUEST_TIMEOUT_SECONDS": "120", "SHUTDOWN_GRACE_SECONDS": "120", "SHUTDOWN_DELAY_SECONDS": "0"}
-# The two usual designs: with the program's own default, and with what hardly anybody sets.
+# The two usual designs: with default settings, and with one thread, which few people set.
 USUAL: dict[str, dict[str, str]] = {"usual": {}, "usual_omp1": {"OMP_THREAD_LIMIT": "1"}}
 
 
 class BrokenRun(Exception):
-    """The run can't be trusted: an error, a wrong text, something missing."""
+    """The run is not valid: an error, a wrong text, or a missing result."""
 
 
 class Subject(Protocol):
-    """Something that reads pictures over HTTP. `cpu_seconds` is what its processes have used so far."""
+    """A server that reads pictures over HTTP. `cpu_seconds` gives the CPU time of its processes so far."""
 
     name: str
     port: int
@@ -53,7 +53,7 @@ def requests(subject: Subject, workload: Workload, deadline: float | None = None
 
 
 class Stack:
-    """Both services; `service` and `model_server` are the two subjects that they are."""
+    """Both services, as the two subjects `service` (whole path) and `model_server`."""
 
     def __init__(self, model: services.Service, gateway: services.Service) -> None:
         self.model = model
@@ -77,7 +77,7 @@ class Stack:
 
 @contextlib.contextmanager
 def stack(logs: Path) -> Iterator[Stack]:
-    """Both services, ready, all workers up, logging to files in `logs`."""
+    """Both services, ready with all workers, logging to files in `logs`."""
     with services_to_start(logs) as (model, gateway):
         model.start()
         gateway.start()
@@ -90,7 +90,7 @@ def stack(logs: Path) -> Iterator[Stack]:
 
 @contextlib.contextmanager
 def services_to_start(logs: Path) -> Iterator[tuple[services.Service, services.Service]]:
-    """Model server and gateway, neither started yet; both are stopped in the end."""
+    """Model server and gateway, not started yet; both are stopped at the end."""
     with contextlib.ExitStack() as opened:
         model_log: IO[bytes] = opened.enter_context((logs / "model_server.log").open("ab"))
         gateway_log: IO[bytes] = opened.enter_context((logs / "gateway.log").open("ab"))
@@ -104,7 +104,7 @@ def services_to_start(logs: Path) -> Iterator[tuple[services.Service, services.S
 
 
 def wait_for_workers(model: services.Service) -> None:
-    """Until every worker is up; the server is ready when the first one is."""
+    """Wait for every worker; the server is ready after the first one."""
     wanted = scrape(model, "ocr_workers_configured")
     end = time.monotonic() + _READY_SECONDS
     while scrape(model, "ocr_workers_alive") < wanted:
@@ -124,7 +124,7 @@ def _stop(service: services.Service) -> None:
         return
     try:
         service.stop()
-    finally:  # also when a signal cuts the waiting short
+    finally:  # also when a signal interrupts the wait
         if service.process.poll() is None:
             service.process.kill()
 
@@ -209,7 +209,7 @@ def usual(name: str, env: dict[str, str]) -> Iterator[Usual]:
 
 
 def _end_with_children(process: subprocess.Popen[bytes]) -> None:
-    """Also the programs that its handlers are still waiting for."""
+    """Kill the server, and the programs that its handlers still wait for."""
     with contextlib.suppress(psutil.NoSuchProcess):
         for running in psutil.Process(process.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):

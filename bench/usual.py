@@ -1,6 +1,6 @@
-"""The usual design, as tutorials have it: the handler calls pytesseract, which starts the program for each page.
+"""The usual design of tutorials: the handler calls pytesseract, which starts the program for each page.
 
-`python -m bench.usual PORT`; TESSDATA_PREFIX names the language data.
+`python -m bench.usual PORT`; TESSDATA_PREFIX is the folder of the language data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pictures that are read, the same for every subject and every run."""
+"""The pictures to read, the same for every subject and every run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import cache
 from random import Random
 from typing import TYPE_CHECKING
 
-from model_server import imaging
-from model_server.header import read_header
+from model_server.image_header import read_header
+from model_server.reading import decoding
 from tests.pictures import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model_server.page import GreyImage
+    from model_server.reading.image import PageImage
     from tests.pictures.render import Picture
 
 _MAX_PIXELS = 50_000_000
@@ -23,17 +23,17 @@ _MAX_PIXELS = 50_000_000
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """A file as a client sends it, its pixels as the bare engine gets them, and the text that was drawn."""
+    """The file that clients send, the pixels for the bare engine, and the text that was drawn."""
 
     file: bytes
     media_type: str
-    grey: GreyImage
+    grey: PageImage
     text: str
 
 
 @dataclass(frozen=True)
 class Workload:
-    """`order` is one fixed list of indices into `images`; a measurement reads it as often as it needs."""
+    """`order` is a fixed list of indices into `images`; a measurement repeats it as needed."""
 
     name: str
     title: str
@@ -88,6 +88,6 @@ def _image(picture: Picture, *, photo: bool) -> Image:
     else:
         picture.image.save(stream, "PNG", dpi=(picture.dpi, picture.dpi))
     file = stream.getvalue()
-    imaging.prepare(_MAX_PIXELS)
-    grey = imaging.decode(file, read_header(file)).image
+    decoding.prepare(_MAX_PIXELS)
+    grey = decoding.decode(file, read_header(file)).image
     return Image(file, "image/jpeg" if photo else "image/png", grey, picture.text)

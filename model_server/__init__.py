@@ -1,1 +1,1 @@
-"""The model server: a kserve.Model around Tesseract, its engines in worker processes."""
+"""The model server: a kserve.Model around Tesseract, with engines in worker processes."""

@@ -8,14 +8,16 @@ exit_cleanly_while_starting()
 def main() -> None:
     import sys  # noqa: PLC0415
 
-    from model_server.settings import Settings  # noqa: PLC0415
+    from model_server.settings import ModelServerSettings  # noqa: PLC0415
     from service_kit import logs  # noqa: PLC0415
+    from service_kit.memory import give_large_blocks_back  # noqa: PLC0415
 
-    settings = Settings.load("python -m model_server")
+    settings = ModelServerSettings.load("python -m model_server")
     logs.configure(settings.log_level, settings.log_format)
-    del sys.argv[1:]  # KServe parses the command line when it is imported
+    give_large_blocks_back()
+    del sys.argv[1:]  # KServe parses the command line on import
 
-    from model_server.server import run  # noqa: PLC0415 - takes seconds, after settings were found right
+    from model_server.server import run  # noqa: PLC0415 - takes seconds, so validate the settings first
 
     run(settings)
 

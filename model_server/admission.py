@@ -1,42 +1,42 @@
-"""Who may wait, how long that will take, and whose turn it is."""
+"""The page queue: admission, expected waiting times, and order."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from itertools import chain, islice
+from typing import TYPE_CHECKING
 
-from model_server.errors import Overloaded
-from model_server.pace import Pace
+from model_server.pace import Pace, size_class
+from service_kit.errors import Overloaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model_server.header import ImageHeader
-    from model_server.page import Parameters
+    from model_server.image_header import ImageHeader
+    from model_server.prediction import Prediction
     from service_kit.deadline import Deadline
+    from service_kit.page import Parameters
 
-_AT_ONCE_SECONDS = 0.01  # a page that waited no longer than this is tried, whatever is expected of it
-_CAUTION = 1.25  # on what is expected: a page that is late costs its worker, and all that wait are later then
-_OVERTAKING = 4  # pictures that may go before a document's page that waits
-_DOCUMENT_PAGES = 2  # that may wait for each worker: enough to keep it busy, and pictures keep their room
+_AT_ONCE_SECONDS = 0.01  # a page that waited at most this long is tried whatever its expected time
+_CAUTION = 1.25  # factor on expected times: a late page costs its worker, which delays all others
+_OVERTAKING = 4  # pictures that may overtake a waiting document page
+_DOCUMENT_PAGES = 2  # waiting pages per worker: enough to keep it busy, few enough for pictures
 PRIORITY_HEADER = "x-priority"
 
 
 class Priority(StrEnum):
-    """`document` is for the pages of a long job: they wait behind pictures that somebody waits for."""
+    """`document` marks pages of a long job, which wait behind single pictures."""
 
     INTERACTIVE = "interactive"
     DOCUMENT = "document"
 
 
 @dataclass(eq=False, slots=True)
-class Job:
-    """One page on its way through. Whoever asked for it waits for `done`, and cancels it to give the page up."""
+class QueuedPage:
+    """One page of a call. Its caller waits for `done`, and cancels it to abandon the page."""
 
     data: bytes
     header: ImageHeader
@@ -44,125 +44,123 @@ class Job:
     deadline: Deadline
     request_id: str
     priority: Priority = Priority.INTERACTIVE
-    done: asyncio.Future[dict[str, Any]] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    done: asyncio.Future[Prediction] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = field(default_factory=time.monotonic)
+    on_trial: bool = False  # the first page of an unknown size class: not refused for its own time
 
 
-class Queue:
-    """Pages that wait, bounded by number and by the time that each still has.
+class PageAdmission:
+    """Waiting pages, limited by their deadlines and by number.
 
-    First come first served among equals. Pictures go before pages of documents, but for every fifth turn.
+    First come, first served within a priority. Pictures go before document pages, except at every fifth turn.
     """
 
     def __init__(self, workers: int, most: int) -> None:
         self.pace = Pace()
         self._workers = workers
         self._most = {Priority.INTERACTIVE: most, Priority.DOCUMENT: min(most, _DOCUMENT_PAGES * workers)}
-        self._waiting: dict[Priority, deque[Job]] = {priority: deque() for priority in Priority}
-        self._overtaken = 0  # times that a waiting document was, since it last had its turn
-        self._running: dict[Job, float] = {}  # with the moment each was begun
-        self._sleepers: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[Priority, deque[QueuedPage]] = {priority: deque() for priority in Priority}
+        self._overtaken = 0  # pictures taken since the last document page while one was waiting
+        self._running: dict[QueuedPage, float] = {}  # page: its start time
+        self._permits = asyncio.Semaphore(0)  # at least one per waiting page
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    @property
-    def running(self) -> int:
-        return len(self._running)
-
     def expected_wait(self, priority: Priority = Priority.INTERACTIVE) -> float:
-        """Seconds until a page that comes now would be begun."""
-        ahead = list(self._ahead_of(priority))
-        if len(self._running) + len(ahead) < self._workers:
-            return 0.0
-        now = time.monotonic()
-        begun = sum(max(0.0, self._expected(job) - (now - since)) for job, since in self._running.items())
-        return (begun + sum(map(self._expected, ahead))) / self._workers
+        """Seconds until a page that arrives now would start."""
+        ahead = self._ahead_of(priority)
+        return self._wait_behind(len(self._running) + len(ahead), sum(map(self._expected, ahead)))
 
-    def offer(self, job: Job) -> None:
-        """Take the page in.
+    def admit(self, pages: Sequence[QueuedPage]) -> None:
+        """Queue all pages of a call, or none. They share one priority and one deadline.
 
         Raises:
-            Overloaded: no room, or it would not be ready in time.
+            Overloaded: they would not be ready in time, or the queue is full.
         """
-        wait = self.expected_wait(job.priority)
-        late = _CAUTION * (wait + self._expected(job)) - job.deadline.left()
-        if wait and late > 0:
-            raise Overloaded(retry_after=late)
-        waiting = self._waiting[job.priority]
-        if len(waiting) >= self._most[job.priority]:
-            raise Overloaded(retry_after=wait / 2)
-        waiting.append(job)
-        self._wake()
+        waiting = self._waiting[pages[0].priority]
+        self._refuse_late(pages)
+        if waiting and len(waiting) + len(pages) > self._most[pages[0].priority]:
+            raise Overloaded(retry_after=self.expected_wait(pages[0].priority) / 2)
+        waiting.extend(pages)
+        for _ in pages:
+            self._permits.release()
 
-    async def next(self) -> Job:
-        """The page whose turn it is. Ends with `finished`."""
+    async def next(self) -> QueuedPage:
+        """Wait for the next page. Its worker must call `finished` afterwards."""
         while True:
-            while len(self):
-                job = self._pop()
-                if job.done.done():
-                    continue
-                now = time.monotonic()
-                late = _CAUTION * self._expected(job) - job.deadline.left()
-                if late > 0 and now - job.queued_at > _AT_ONCE_SECONDS:  # it would be killed in mid-page
-                    job.done.set_exception(Overloaded(retry_after=late))
-                    continue
-                self._running[job] = now
-                return job
-            await self._sleep()
+            await self._permits.acquire()
+            if not len(self):  # it was withdrawn
+                continue
+            page = self._pop()
+            if page.done.done():
+                continue
+            now = time.monotonic()
+            late = _CAUTION * self._own(page) - page.deadline.left()
+            if late > 0 and now - page.queued_at > _AT_ONCE_SECONDS:  # its deadline would pass while it is read
+                page.done.set_exception(Overloaded(retry_after=late))
+                continue
+            self._running[page] = now
+            return page
 
-    def finished(self, job: Job, seconds: float | None, *, whole: bool = True) -> None:
-        """The page is off its worker after `seconds` of work, None where they say nothing of the page."""
-        self._running.pop(job, None)
+    def finished(self, page: QueuedPage, seconds: float | None, *, whole: bool = True) -> None:
+        """The page left its worker after `seconds` of work; None if they should not count for its size."""
+        self._running.pop(page, None)
         if seconds is not None:
             learn = self.pace.learn if whole else self.pace.learn_at_least
-            learn(job.header.pixels, seconds)
+            learn(page.header.pixels, seconds)
 
-    def give_back(self, job: Job) -> None:
-        """The page could not be begun: whoever is free next tries it."""
-        self._running.pop(job, None)
-        self._waiting[job.priority].appendleft(job)
-        self._wake()
+    def give_back(self, page: QueuedPage) -> None:
+        """The page could not be started: return it to the front of the queue."""
+        self._running.pop(page, None)
+        self._waiting[page.priority].appendleft(page)
+        self._permits.release()
 
-    def withdraw(self, job: Job) -> None:
-        """Take a page out whose asker has gone."""
-        waiting = self._waiting[job.priority]
-        if job in waiting:
-            waiting.remove(job)
+    def withdraw(self, page: QueuedPage) -> None:
+        """Remove the page from the queue if it still waits."""
+        waiting = self._waiting[page.priority]
+        if page in waiting:
+            waiting.remove(page)
 
-    def _expected(self, job: Job) -> float:
-        return self.pace.expected(job.header.pixels)
+    def _refuse_late(self, pages: Sequence[QueuedPage]) -> None:
+        ahead = self._ahead_of(pages[0].priority)
+        tried = {size_class(page.header.pixels) for page in (*self._running, *chain(*self._waiting.values()))}
+        count, seconds, late = len(self._running) + len(ahead), sum(map(self._expected, ahead)), 0.0
+        for page in pages:
+            size = size_class(page.header.pixels)
+            page.on_trial = not self.pace.knows(page.header.pixels) and size not in tried
+            tried.add(size)
+            if wait := self._wait_behind(count, seconds):
+                late = max(late, _CAUTION * (wait + self._own(page)) - page.deadline.left())
+            count, seconds = count + 1, seconds + self._expected(page)
+        if late > 0:
+            raise Overloaded(retry_after=late)
 
-    def _ahead_of(self, priority: Priority) -> Iterator[Job]:
-        """The waiting pages whose turn comes before that of one of this priority that comes now."""
+    def _wait_behind(self, count: int, seconds: float) -> float:
+        """Seconds until a page starts behind `count` others: the running ones, and `seconds` of queued work."""
+        if count < self._workers:
+            return 0.0
+        now = time.monotonic()
+        begun = sum(max(0.0, self._expected(page) - (now - since)) for page, since in self._running.items())
+        return (begun + seconds) / self._workers
+
+    def _own(self, page: QueuedPage) -> float:
+        """Expected seconds of the page itself; 0 on trial."""
+        return 0.0 if page.on_trial and not self.pace.knows(page.header.pixels) else self._expected(page)
+
+    def _expected(self, page: QueuedPage) -> float:
+        return self.pace.expected(page.header.pixels)
+
+    def _ahead_of(self, priority: Priority) -> list[QueuedPage]:
+        """The waiting pages that would be taken before a new page of this priority."""
         pictures, documents = (self._waiting[one] for one in Priority)
         first = len(documents) if priority is Priority.DOCUMENT else len(pictures) // _OVERTAKING
-        yield from pictures
-        yield from islice(documents, first)
+        return [*pictures, *islice(documents, first)]
 
-    def _pop(self) -> Job:
+    def _pop(self) -> QueuedPage:
         pictures, documents = (self._waiting[one] for one in Priority)
         if pictures and (not documents or self._overtaken < _OVERTAKING):
             self._overtaken += bool(documents)
             return pictures.popleft()
         self._overtaken = 0
         return documents.popleft()
-
-    def _wake(self) -> None:
-        while self._sleepers:
-            sleeper = self._sleepers.popleft()
-            if not sleeper.done():
-                sleeper.set_result(None)
-                return
-
-    async def _sleep(self) -> None:
-        sleeper = asyncio.get_running_loop().create_future()
-        self._sleepers.append(sleeper)
-        try:
-            await sleeper
-        except asyncio.CancelledError:
-            if sleeper.done() and not sleeper.cancelled():
-                self._wake()  # the call was meant for one that is leaving
-            raise

@@ -1,20 +1,21 @@
-"""What is counted, with bounded labels, each series there from the start."""
+"""Metrics with bounded labels; every series exists from the start."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import UnknownMetricFamily
 from prometheus_client.registry import Collector
 
 from model_server.errors import OUTCOMES
-from model_server.header import FORMATS
+from model_server.image_header import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from model_server.pool import Pool
+    from model_server.prediction import Prediction
+    from model_server.workers import Workers
     from service_kit.context import RequestContext
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
@@ -22,15 +23,15 @@ _CONFIDENCE = (10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 100)
 RESTART_REASONS = ("crashed", "memory", "deadline", "abandoned", "pages")
 
 
-class Metrics(Collector):
-    """Also the observer of every inference request, and the collector of what the pool knows itself."""
+class ModelServerMetrics(Collector):
+    """Observer of inference requests, and collector of the workers' own figures."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._requests = 0
         self._errors = 0
         self._in_flight = 0
-        self._pool: Pool | None = None
+        self._workers: Workers | None = None
         self._duration = Histogram(
             "kserve_inference_request_duration_seconds",
             "Time from a request's head to its answer.",
@@ -77,8 +78,8 @@ class Metrics(Collector):
             self.restarts.labels(reason)
         registry.register(self)
 
-    def watch(self, pool: Pool) -> None:
-        self._pool = pool
+    def watch(self, workers: Workers) -> None:
+        self._workers = workers
 
     def counts(self, method: str, path: str) -> bool:
         return method == "POST" and path.endswith((":predict", "/infer"))
@@ -93,7 +94,7 @@ class Metrics(Collector):
         self._outcomes.labels(outcome).inc()
         self._duration.observe(request.seconds())
 
-    def page_read(self, page: dict[str, Any]) -> None:
+    def page_read(self, page: Prediction) -> None:
         self._recognition.observe(page["duration_seconds"])
         self._images.labels(page["format"]).inc()
         self._words.inc(len(page["words"]))
@@ -103,8 +104,8 @@ class Metrics(Collector):
             self._confidence.observe(page["confidence"])
 
     def collect(self) -> Iterable[UnknownMetricFamily]:
-        """The exact names that the dashboards ask for: a Counter would add `_total`."""
-        pool = self._pool
+        """Metrics with exactly the names that dashboards expect: a Counter would add `_total`."""
+        workers = self._workers
         for name, text, value in (
             ("kserve_inference_request_count", "Inference requests answered.", self._requests),
             (
@@ -113,8 +114,8 @@ class Metrics(Collector):
                 self._errors,
             ),
             ("ocr_in_flight", "Inference requests being served.", self._in_flight),
-            ("ocr_queue_length", "Pages that wait for a worker.", len(pool.queue) if pool else 0),
-            ("ocr_workers_configured", "Workers that there should be.", pool.size if pool else 0),
-            ("ocr_workers_alive", "Workers ready for a page or at one.", pool.alive if pool else 0),
+            ("ocr_queue_length", "Pages that wait for a worker.", len(workers.queue) if workers else 0),
+            ("ocr_workers_configured", "Number of workers configured.", workers.size if workers else 0),
+            ("ocr_workers_alive", "Workers that are idle or reading a page.", workers.alive if workers else 0),
         ):
             yield UnknownMetricFamily(name, text, value)

@@ -1,72 +1,74 @@
-"""The kserve.Model: from a call to pages to an answer."""
+"""The kserve.Model: turns a call into pages, and pages into an answer."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import kserve
 
-from model_server import protocol
-from model_server.admission import PRIORITY_HEADER, Job, Priority
-from model_server.errors import BadRequest, ImageTooLarge, TooManyPixels
-from model_server.header import read_header
+from model_server.admission import PRIORITY_HEADER, Priority, QueuedPage
+from model_server.contracts import v1, v2
+from model_server.contracts.fields import Offer, PageRequest
+from model_server.errors import ImageTooLarge, TooManyPixels
+from model_server.image_header import read_header
 from service_kit.context import current
+from service_kit.errors import BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from model_server.pool import Pool
-    from model_server.settings import Settings
+    from model_server.settings import ModelServerSettings
+    from model_server.workers import Workers
 
 
 class OcrModel(kserve.Model):  # type: ignore[misc]
-    def __init__(self, settings: Settings, pool: Pool) -> None:
+    def __init__(self, settings: ModelServerSettings, workers: Workers) -> None:
         super().__init__(settings.model_name)
         self._settings = settings
-        self._pool = pool
-        self.ready = True  # KServe's own flag; what is true is asked of `healthy`
+        self._workers = workers
+        self.ready = True  # KServe's own flag; `healthy` gives the actual state
 
     @property
     def languages(self) -> list[str]:
-        """What may be asked for: what is installed, or the part of it that the settings allow."""
-        installed = self._pool.engine.get("languages", {})
+        """Languages that clients may request: installed ones that the settings allow."""
+        installed = self._workers.engine.get("languages", {})
         return [name for name in self._settings.languages or installed if name in installed]
 
     async def healthy(self) -> bool:
-        return self._pool.ready
+        return self._workers.ready
 
     async def predict(
         self,
-        payload: protocol.Payload,
+        payload: Any,  # V1: the parsed body, or its bytes; V2: an InferRequest
         headers: Mapping[str, str] | None = None,
         response_headers: dict[str, str] | None = None,  # noqa: ARG002 - KServe's signature
     ) -> Any:
-        decoder = protocol.Decoder(self.languages, self._settings.max_instances)
+        contract = v2 if isinstance(payload, kserve.InferRequest) else v1
         priority = _priority(headers or {})
-        jobs = [self._job(request, priority) for request in decoder.decode(payload, headers)]
-        pages = await self._read_all(jobs)
+        requests = contract.decode(payload, headers or {}, Offer(self.languages, self._settings.max_instances))
+        queued = [self._queued(request, priority) for request in requests]
+        pages = await self._workers.read(queued, current().deadline)
         current().facts.update(
             pages=len(pages),
             words=sum(len(page["words"]) for page in pages),
             recognition_seconds=round(sum(page["duration_seconds"] for page in pages), 4),
         )
-        return protocol.encode(payload, self.name, pages)
+        return contract.encode(payload, self.name, pages)
 
     def get_input_types(self) -> list[dict[str, Any]]:
-        return protocol.INPUT_TYPES
+        return v2.INPUT_TYPES
 
     def get_output_types(self) -> list[dict[str, Any]]:
-        return protocol.OUTPUT_TYPES
+        return v2.OUTPUT_TYPES
 
     async def explain(self, payload: Any, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ARG002
         raise BadRequest("This model does not explain.")
 
-    def _job(self, request: protocol.PageRequest, priority: Priority) -> Job:
-        """What the page will cost, from its header; refused here where that is too much.
+    def _queued(self, request: PageRequest, priority: Priority) -> QueuedPage:
+        """Check the size of the image by its header, and make a page of it.
 
         Raises:
-            ImageTooLarge, TooManyPixels, or what `read_header` finds.
+            ImageTooLarge, TooManyPixels, or an error of `read_header`.
         """
         settings = self._settings
         if len(request.data) > settings.max_image_bytes:
@@ -77,18 +79,7 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
                 f"The image is {header.width} by {header.height} pixels; at most "
                 f"{settings.max_megapixels:g} megapixels are read."
             )
-        return Job(request.data, header, request.parameters, current().deadline, current().id, priority)
-
-    async def _read_all(self, jobs: list[Job]) -> list[dict[str, Any]]:
-        """All pages, in order; the first failure ends the others."""
-        if len(jobs) == 1:
-            return [await self._pool.read(jobs[0])]
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._pool.read(job)) for job in jobs]
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return [task.result() for task in tasks]
+        return QueuedPage(request.data, header, request.parameters, current().deadline, current().id, priority)
 
 
 def _priority(headers: Mapping[str, str]) -> Priority:

@@ -1,4 +1,4 @@
-"""KServe's application with our layers around it. All routes, middleware and error handlers are listed here."""
+"""KServe's application with our middleware. Lists all routes, middleware and error handlers."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from fastapi.exceptions import FastAPIDeprecationWarning, RequestValidationError
 from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 
-from model_server import errors
-from model_server.cpus import allowed_cpus
-from model_server.header import FORMATS
-from model_server.metrics import Metrics
+from model_server.bodies import BodyAdmission
+from model_server.image_header import FORMATS
+from model_server.metrics import ModelServerMetrics
 from model_server.model import OcrModel
-from model_server.pool import Pool
+from model_server.workers import Workers
+from service_kit import errors
+from service_kit.body import BodyLimits
 from service_kit.errors import ServiceError
-from service_kit.intake import Intake
-from service_kit.scope import RequestScope
+from service_kit.outcome import RequestScope
 from service_kit.server import Drain, serve
+from service_kit.settings import MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,19 +34,19 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from model_server.settings import Settings
+    from model_server.settings import ModelServerSettings
     from service_kit.context import RequestContext
 
 log = logging.getLogger("model_server")
-warnings.filterwarnings("ignore", category=FastAPIDeprecationWarning)  # of KServe's routes, on each request
+warnings.filterwarnings("ignore", category=FastAPIDeprecationWarning)  # by KServe's routes, on each request
 
-_BINARY_EXTENSION = b"inference-header-content-length"  # of V2: breaks inside KServe
-# KServe offers these to anybody: unloading a model can't be undone, and this model does not explain.
+_BINARY_EXTENSION = b"inference-header-content-length"  # of V2: fails inside KServe
+# KServe exposes these to all clients: unloading a model can't be undone, and this model does not explain.
 _CLOSED = re.compile(r"/v2/repository/|/v[12]/.*:explain$|/docs|/openapi\.json$")
 
 
-def run(settings: Settings) -> None:
-    """Serve until told to stop."""
+def run(settings: ModelServerSettings) -> None:
+    """Serve until a signal arrives."""
     drain = Drain()
     serve(
         make_app(settings, drain),
@@ -53,16 +54,18 @@ def run(settings: Settings) -> None:
         port=settings.port,
         drain=drain,
         header_timeout_seconds=settings.header_timeout_seconds,
+        body_idle_timeout_seconds=settings.body_idle_timeout_seconds,
+        min_rate_kib_per_second=settings.min_rate_kib_per_second,
         delay_seconds=settings.shutdown_delay_seconds,
         grace_seconds=settings.shutdown_grace_seconds,
     )
 
 
-def make_app(settings: Settings, drain: Drain) -> FastAPI:
-    """KServe's own application object (it has one a process), wired to one pool."""
-    metrics = Metrics()
-    pool = Pool(settings, settings.workers or allowed_cpus(), metrics)
-    model = OcrModel(settings, pool)
+def make_app(settings: ModelServerSettings, drain: Drain) -> FastAPI:
+    """KServe's own application object (one per process), connected to one set of workers."""
+    metrics = ModelServerMetrics()
+    workers = Workers(settings, metrics)
+    model = OcrModel(settings, workers)
     server = kserve.ModelServer(http_port=settings.port, enable_grpc=False)
     server.register_model(model)
     server.dataplane.decode = _or_bad_request(server.dataplane.decode)
@@ -71,20 +74,21 @@ def make_app(settings: Settings, drain: Drain) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         try:
-            await pool.start()
-            log.info("ready", extra={"workers": pool.size, "engine": pool.engine, "languages": model.languages})
+            await workers.start()
+            facts = {"workers": workers.size, "engine": workers.engine, "memory_mib": settings.memory_rows()}
+            log.info("ready", extra={**facts, "languages": model.languages})
             yield
         finally:
-            await pool.stop()
+            await workers.stop()
 
     app.router.lifespan_context = lifespan
-    app.add_api_route("/engine", _describe(settings, pool, model), methods=["GET"])
-    _Rest(settings, server, metrics, drain).create_application()
+    app.add_api_route("/engine", _describe(settings, workers, model), methods=["GET"])
+    _Rest(settings, server, workers, metrics, drain).create_application()
     return app
 
 
 def _or_bad_request(decode: Callable[..., Any]) -> Callable[..., Any]:
-    """KServe and its CloudEvents library break in many ways on a body that is not what it says: its fault."""
+    """Answer 400: KServe and its CloudEvents library raise many exceptions on malformed bodies."""
 
     def careful(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -100,20 +104,39 @@ def _or_bad_request(decode: Callable[..., Any]) -> Callable[..., Any]:
 class _Rest(RESTServer):  # type: ignore[misc]
     """KServe's routes, our middleware and error handlers."""
 
-    def __init__(self, settings: Settings, server: kserve.ModelServer, metrics: Metrics, drain: Drain) -> None:
+    def __init__(
+        self,
+        settings: ModelServerSettings,
+        server: kserve.ModelServer,
+        workers: Workers,
+        metrics: ModelServerMetrics,
+        drain: Drain,
+    ) -> None:
         super().__init__(
             "kserve.model_server:app", server.dataplane, server.model_repository_extension, settings.port
         )
         self._settings = settings
+        self._workers = workers
         self._metrics = metrics
         self._drain = drain
 
     def _add_middlewares(self, app: FastAPI) -> None:
-        """Innermost first."""
+        """Add middleware, innermost first."""
         settings = self._settings
-        app.add_middleware(_Doors, drain=self._drain, model_name=settings.model_name)
+        app.add_middleware(_ClosedRoutes, drain=self._drain, model_name=settings.model_name)
         app.add_middleware(
-            Intake, max_body_bytes=settings.max_body_bytes, idle_seconds=settings.body_idle_timeout_seconds
+            BodyLimits,
+            max_body_bytes=settings.max_body_bytes,
+            idle_seconds=settings.body_idle_timeout_seconds,
+            min_rate_kib_per_second=settings.min_rate_kib_per_second,
+        )
+        app.add_middleware(
+            BodyAdmission,
+            limit_bytes=settings.max_bodies_mib * MIB,
+            max_body_bytes=settings.max_body_bytes,
+            workers=self._workers.size,
+            queue=self._workers.queue,
+            counts=self._metrics.counts,
         )
         app.add_middleware(
             RequestScope,
@@ -128,8 +151,8 @@ class _Rest(RESTServer):  # type: ignore[misc]
             app.add_exception_handler(foreign, _raising(translate))
 
 
-class _Doors:
-    """Closes what KServe leaves open, and readiness while the process is on its way out."""
+class _ClosedRoutes:
+    """Blocks routes that KServe should not expose, and readiness during shutdown."""
 
     def __init__(self, app: ASGIApp, drain: Drain, model_name: str) -> None:
         self._app = app
@@ -148,30 +171,30 @@ class _Doors:
 
 
 def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
-    """An error as KServe's clients expect it, with a stable code."""
+    """An error in KServe's format, with a stable code."""
     body = {"error": str(error), "code": error.code, "request_id": request.id}
     return "application/json", orjson.dumps(body)
 
 
-def _describe(settings: Settings, pool: Pool, model: OcrModel) -> Callable[[], Any]:
+def _describe(settings: ModelServerSettings, workers: Workers, model: OcrModel) -> Callable[[], Any]:
     async def engine() -> dict[str, Any]:
-        """What reads here, in which languages, within which limits."""
-        data = pool.engine.get("languages", {})
+        """The engine, its languages and limits."""
+        data = workers.engine.get("languages", {})
         return {
-            "name": pool.engine.get("name"),
-            "version": pool.engine.get("version"),
+            "name": workers.engine.get("name"),
+            "version": workers.engine.get("version"),
             "languages": {name: data[name] for name in model.languages},
             "formats": FORMATS,
             "max_megapixels": settings.max_megapixels,
             "max_image_mib": settings.max_image_mib,
-            "workers": pool.size,
+            "workers": workers.size,
         }
 
     return engine
 
 
 def _from_http(error: Exception) -> ServiceError:
-    if isinstance(error.__cause__, ServiceError):  # FastAPI hides what happened while it read the body
+    if isinstance(error.__cause__, ServiceError):  # FastAPI wraps errors raised while it reads the body
         return error.__cause__
     status = error.status_code if isinstance(error, HTTPException) else 400
     if isinstance(error, HTTPException) and status == 405:
@@ -179,7 +202,7 @@ def _from_http(error: Exception) -> ServiceError:
     return errors.NotFound() if status == 404 else errors.BadRequest()
 
 
-# The one table of foreign errors. What is not in it is answered as unforeseen.
+# All translations of foreign errors. Other exceptions become Unforeseen.
 _TRANSLATIONS: dict[type[Exception], Callable[[Exception], ServiceError]] = {
     HTTPException: _from_http,
     RequestValidationError: lambda _: errors.BadRequest(),

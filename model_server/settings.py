@@ -1,18 +1,30 @@
-"""The model server's settings: each limit with its unit, its default and the reason for it."""
+"""The model server's settings: each limit with its unit, its default and its reason."""
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from model_server.cpus import allowed_cpus
+from service_kit import cgroup
 from service_kit.settings import MIB, ServiceSettings
 
+BODY_FACTOR = 2.5  # memory per byte of body: the body, and the pictures decoded from its base64
+_PROGRAM_MIB = 200  # the parent process without bodies
+_LEAST_WORKER_MIB = 256  # enough for a page of some megapixels
+_LEAST_KILL_MIB = 128  # a worker uses 60 before its first page
+_LARGEST_KILL_MIB = 1500
+_LARGEST_RECYCLE_MIB = 600
 
-class Settings(ServiceSettings):
+
+class ModelServerSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="MODEL_SERVER_")
 
     port: int = Field(default=8080, ge=1, le=65535)
@@ -22,43 +34,55 @@ class Settings(ServiceSettings):
     """Name in the URLs of the KServe protocols."""
 
     engine: Literal["tesserocr", "pytesseract"] = "tesserocr"
-    """`tesserocr`: Tesseract as a library, kept warm. `pytesseract`: the machine's own `tesseract` program."""
+    """`tesserocr`: Tesseract as a library, initialised once. `pytesseract`: the installed `tesseract` program."""
 
     languages: Annotated[tuple[str, ...], NoDecode] = ()
-    """Languages that may be asked for, separated by commas; empty: all that are installed."""
+    """Languages that clients may request, separated by commas; empty: all installed languages."""
 
     tessdata_dir: Path | None = None
-    """Folder of `*.traineddata`; empty: the one installed with the Python packages, or the program's own."""
+    """Folder with `*.traineddata`; empty: the data of the Python packages, or of the `tesseract` program."""
 
     workers: int = Field(default=0, ge=0, le=256)
-    """Worker processes, one page each at a time; 0: as many as CPUs allowed to this process."""
+    """Worker processes, each reads one page at a time; 0: one per CPU, as far as each gets 256 MiB of memory."""
 
     max_megapixels: float = Field(default=50, gt=0)
-    """Largest image, by its header, before any decoding. 50 lets a 48-megapixel phone photograph in."""
+    """Maximum image size, checked in its header before decoding. 50 allows 48-megapixel phone photographs."""
 
     max_image_mib: float = Field(default=20, gt=0)
-    """Largest encoded image."""
+    """Maximum size of an image file."""
 
     max_instances: int = Field(default=8, ge=1)
-    """Most images in one call."""
+    """Maximum images per call."""
 
-    max_queue: int = Field(default=64, ge=1)
-    """Most pages that wait for a worker; the next one gets 429."""
+    max_queue: int = Field(default=1024, ge=1)
+    """Maximum pages that wait for a worker. Calls that would miss their deadline get 429 before that."""
+
+    max_bodies_mib: int = Field(default=120, ge=1)
+    """Memory for request bodies in flight, 2.5 times the size of each; further calls wait, with their body
+    unread."""
+
+    memory_mib: int = Field(default=0, ge=0)
+    """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
+
+    tmp_mib: int = Field(default=0, ge=0)
+    """Size of a memory-backed /tmp in MiB, which counts towards `MEMORY_MIB`."""
 
     worker_max_pages: int = Field(default=2000, ge=1)
-    """Pages after which a worker is replaced by a fresh one: what leaks, leaks little."""
+    """Pages after which a worker is replaced, which limits memory leaks."""
 
-    worker_recycle_mib: int = Field(default=600, ge=64)
-    """Resident memory above which a worker is replaced after its page."""
+    worker_recycle_mib: int = Field(default=0, ge=0)
+    """Resident memory above which a worker is replaced after its page; 0: half of `WORKER_KILL_MIB`, at most
+    600."""
 
-    worker_kill_mib: int = Field(default=1500, ge=64)
-    """Resident memory above which a worker is killed in mid-page, before the kernel kills its neighbours."""
+    worker_kill_mib: int = Field(default=0, ge=0)
+    """Resident memory above which a worker is killed immediately, before the kernel kills the whole container;
+    0: its share of `MEMORY_MIB`, at most 1500."""
 
     environment: Literal["production", "test"] = "production"
-    """`test` lets `TEST_ENGINE` in."""
+    """`test` allows `TEST_ENGINE`."""
 
     test_engine: str | None = None
-    """`module:Class` of an engine that misbehaves on purpose; refused in production."""
+    """`module:Class` of an engine that fails on purpose, for tests; refused in production."""
 
     @field_validator("languages", mode="before")
     @classmethod
@@ -69,13 +93,65 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.test_engine and self.environment != "test":
-            raise ValueError("TEST_ENGINE is for ENVIRONMENT=test only")
-        if self.worker_kill_mib < self.worker_recycle_mib:
-            raise ValueError("WORKER_KILL_MIB must not be below WORKER_RECYCLE_MIB")
-        if self.shutdown_grace_seconds < self.request_timeout_seconds:
-            raise ValueError("SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS")
+        if faults := list(self._faults()):
+            raise ValueError("; ".join(faults))
         return self
+
+    def _faults(self) -> Iterator[str]:
+        if self.test_engine and self.environment != "test":
+            yield "TEST_ENGINE is for ENVIRONMENT=test only"
+        if self.shutdown_grace_seconds < self.request_timeout_seconds:
+            yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
+        if 0 < self.worker_kill_mib < _LEAST_KILL_MIB:
+            yield f"WORKER_KILL_MIB must be at least {_LEAST_KILL_MIB}, or 0"
+        if self.kill_mib < self.recycle_mib:
+            yield "WORKER_KILL_MIB must not be below WORKER_RECYCLE_MIB"
+        if self.max_bodies_mib * MIB < BODY_FACTOR * self.max_body_bytes:
+            least = math.ceil(BODY_FACTOR * self.max_body_bytes / MIB)
+            yield f"MAX_BODIES_MIB must be at least {least}, {BODY_FACTOR} times a call with one largest image"
+        limit = cgroup.memory_limit()
+        if limit is not None and self.memory_mib * MIB > limit:
+            yield f"MEMORY_MIB is {self.memory_mib}, but the container's limit is {limit // MIB} MiB"
+        rows = self.memory_rows()
+        table = " + ".join(f"{name} {mib}" for name, mib in rows.items())
+        if not self.worker_kill_mib and self.kill_mib < _LEAST_WORKER_MIB:
+            yield (
+                f"MEMORY_MIB {self.container_mib} leaves {self.kill_mib} to each of {self.worker_count} WORKERS, "
+                f"and each needs {_LEAST_WORKER_MIB} ({table})"
+            )
+        elif sum(rows.values()) > self.container_mib:
+            yield f"{table} = {sum(rows.values())} MiB are more than MEMORY_MIB {self.container_mib}"
+
+    @cached_property
+    def container_mib(self) -> int:
+        return self.memory_mib or (cgroup.memory_limit() or cgroup.machine_memory() // 2) // MIB
+
+    @cached_property
+    def worker_count(self) -> int:
+        if self.workers:
+            return self.workers
+        return max(1, min(allowed_cpus(), self._workers_mib // (self.worker_kill_mib or _LEAST_WORKER_MIB)))
+
+    @property
+    def kill_mib(self) -> int:
+        """`worker_kill_mib`, or a default derived from the memory."""
+        return self.worker_kill_mib or min(_LARGEST_KILL_MIB, self._workers_mib // self.worker_count)
+
+    @property
+    def recycle_mib(self) -> int:
+        """`worker_recycle_mib`, or a default derived from `kill_mib`."""
+        return self.worker_recycle_mib or min(_LARGEST_RECYCLE_MIB, self.kill_mib // 2)
+
+    def memory_rows(self) -> dict[str, int]:
+        """MiB of each part of the container's memory."""
+        return {**self._parent_rows(), "WORKERS x WORKER_KILL_MIB": self.worker_count * self.kill_mib}
+
+    def _parent_rows(self) -> dict[str, int]:
+        return {"program": _PROGRAM_MIB, "MAX_BODIES_MIB": self.max_bodies_mib, "TMP_MIB": self.tmp_mib}
+
+    @property
+    def _workers_mib(self) -> int:
+        return max(0, self.container_mib - sum(self._parent_rows().values()))
 
     @property
     def max_pixels(self) -> int:
@@ -87,12 +163,12 @@ class Settings(ServiceSettings):
 
     @property
     def max_body_bytes(self) -> int:
-        """One image of the largest size in base64, and a little JSON around it."""
+        """One image of maximum size in base64, and 64 KiB of JSON."""
         return self.max_image_bytes * 4 // 3 + 64 * 1024
 
     @property
     def tessdata(self) -> Path | None:
-        """The folder to read language data from; None: the program's own."""
+        """The folder with language data; None: the program's own."""
         if self.tessdata_dir or self.engine == "pytesseract":
             return self.tessdata_dir
         return Path(sys.prefix) / "share" / "tessdata"

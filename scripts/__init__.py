@@ -1,1 +1,1 @@
-"""Commands of the repository, for developers."""
+"""Commands for developers of this repository."""

@@ -1,6 +1,7 @@
 """Copy the alert rules and the dashboard into the values that ship them: python -m scripts.bundle [--check].
 
-promtool wants a file of rules, Grafana one of JSON, and the charts both in their values, so that one `-f` is all.
+promtool needs a rules file and Grafana a JSON file; the charts need both in their values, so that one `-f` is
+enough.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-# (what is copied, where to, how far in, after which line)
+# (source, target, indentation, line before it)
 COPIES = (
     ("prometheus/alerts.yaml", "prometheus/values.yaml", 4, ""),
     ("grafana/ocr-service.json", "grafana/values.yaml", 8, "      json: |\n"),
@@ -31,7 +32,7 @@ def write(root: Path) -> None:
 
 
 def bundled(root: Path, target: str) -> str:
-    """The target file's text with what it ships."""
+    """The target file's text with the source copied into it."""
     text = (root / target).read_text()
     for source, there, indent, line in COPIES:
         if there == target:

@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def write(chart: Path, *, only_check: bool) -> bool:
-    """Bring the chart's README up to date; whether it was, or is now."""
+    """Update the chart's README; returns whether it is up to date."""
     readme = chart / "README.md"
     before = readme.read_text()
     head, _, rest = before.partition(BEGIN)
@@ -49,7 +49,7 @@ def table(text: str) -> str:
 
 
 def documented(text: str) -> list[tuple[tuple[str, ...], str]]:
-    """The paths that have a comment, in order, each with it."""
+    """The paths that have a comment, in order, each with its comment."""
     found: list[tuple[tuple[str, ...], str]] = []
     path: list[str] = []
     comment: list[str] = []

@@ -1,11 +1,11 @@
-"""`make docs`: writes into the README what is generated: the tables of settings."""
+"""`make docs`: writes the generated parts of the README, the tables of settings."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from api_gateway.settings import Settings as GatewaySettings
-from model_server.settings import Settings as ModelSettings
+from api_gateway.settings import GatewaySettings
+from model_server.settings import ModelServerSettings
 from service_kit.settings import table
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -23,7 +23,7 @@ def put(text: str, name: str, content: str, by: str = "make docs") -> str:
 
 def main() -> None:
     text = README.read_text()
-    text = put(text, "model_server", table(ModelSettings))
+    text = put(text, "model_server", table(ModelServerSettings))
     README.write_text(put(text, "api_gateway", table(GatewaySettings)))
 
 

@@ -1,9 +1,9 @@
-"""Write tests/charts/schemas: JSON schemas of the kinds that this project renders, from a cluster's own OpenAPI.
+"""Write tests/charts/schemas: JSON schemas of the kinds that this project renders, from a cluster's OpenAPI.
 
     kubectl get --raw /openapi/v2 | python -m scripts.kube_schemas
 
-Run it against a cluster with Argo CD when a new Kubernetes is to be checked against. What is written is strict
-(unknown fields are errors) and small (no descriptions); of the ApplicationSet's generators only `list` is kept.
+Run it against a cluster with Argo CD to support a new Kubernetes version. The schemas are strict (unknown fields
+are errors) and small (no descriptions); of the ApplicationSet's generators only `list` is kept.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def main() -> None:
 
 
 def file_name(group: str, version: str, kind: str) -> str:
-    """As kubeconform asks for it: deployment-apps-v1.json, ingress-networking-v1.json."""
+    """The file name that kubeconform expects: deployment-apps-v1.json, ingress-networking-v1.json."""
     return "-".join(part for part in (kind.lower(), group.partition(".")[0], version) if part) + ".json"
 
 
 def standalone(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """One definition, with those that it refers to."""
+    """One definition, with all that it refers to."""
     top = tidy(definitions[name])
     if name.endswith(".ApplicationSet"):
         generators = top["properties"]["spec"]["properties"]["generators"]["items"]
@@ -79,7 +79,7 @@ def references(value: Any) -> set[str]:
 
 
 def tidy(schema: dict[str, Any], name: str = "") -> dict[str, Any]:
-    """Without prose, and strict."""
+    """Remove descriptions, and make unknown fields errors."""
     if name == QUANTITY:
         return {"type": ["string", "number"]}
     if schema.get("format") == "int-or-string" or schema.get("x-kubernetes-int-or-string"):

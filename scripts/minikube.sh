@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole bundle on Minikube: make minikube, and make minikube-down. It may be run again: each step starts from what
-# is there. PROFILE names the Minikube (and its kubectl context), MEMORY and CPUS its size.
+# Installs everything on Minikube: make minikube, and make minikube-down. You can run it again: each step accepts what
+# already exists. PROFILE names the Minikube (and its kubectl context); MEMORY and CPUS set its size.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -42,11 +42,11 @@ wait_for() {
 up() {
     local tool
     for tool in minikube kubectl helm docker git; do
-        command -v "$tool" >/dev/null || die "$tool is needed, and not on PATH."
+        command -v "$tool" >/dev/null || die "$tool is required, but not on PATH."
     done
-    step "The repository that Argo CD is to read: $REPOSITORY"
+    step "The repository that Argo CD reads: $REPOSITORY"
     GIT_TERMINAL_PROMPT=0 git ls-remote --exit-code "$REPOSITORY" HEAD >/dev/null 2>&1 ||
-        die "It can't be read from here. Push this repository to one that can, and: make fork REPO=https://…"
+        die "This machine can't read it. Push this repository to a readable one, then run: make fork REPO=https://…"
 
     step "Minikube, with $CPUS CPUs and $MEMORY MB"
     minikube start --profile "$PROFILE" --driver=docker --memory="$MEMORY" --cpus="$CPUS"
@@ -86,7 +86,7 @@ TEXT
 }
 
 down() {
-    step "Minikube $PROFILE, and all that is in it, goes"
+    step "Deleting Minikube $PROFILE with everything in it"
     minikube delete --profile "$PROFILE"
 }
 

@@ -1,7 +1,7 @@
 """Point Argo CD at another repository: make fork REPO=https://github.com/you/ocr-service.git [REVISION=branch].
 
-Rewrites repoURL in the three manifests under argo-cd/, and the links in the dashboard. Commit and push what
-changed: Argo CD reads the charts from there.
+Rewrites repoURL in the three manifests under argo-cd/, and the links in the dashboard. Commit and push the
+changes: Argo CD reads the charts from that repository.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def point(root: Path, url: str, revision: str | None = None) -> None:
 
 
 def page(url: str) -> str:
-    """Where a person reads the repository."""
+    """The repository's web address."""
     return re.sub(r"^[\w.-]+@([\w.-]+):", r"https://\1/", url).removesuffix(".git").removesuffix("/")
 
 

@@ -1,4 +1,4 @@
-"""`make reliability`: the table of docs/reliability.md, from what the fault tests recorded."""
+"""`make reliability`: writes the table of docs/reliability.md from the records of the fault tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scripts.docs import put
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "reliability.md"
 FAULTS = range(1, 26)
-BEYOND = 0  # the number of a fault that is not on the list
+BEYOND = 0  # number of a fault that is not on the list
 
 _HEAD = ["| fault | what the client gets | seconds | checked afterwards |", "|---|---|---|---|"]
 _EVERY_TIME = {
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def table(records: list[Record]) -> str:
-    """A row for each title, in the order of the faults; tests that share a title share the row."""
+    """One row per title, in the order of the faults; tests with the same title share a row."""
     rows: dict[tuple[int, str], list[Record]] = {}
     for record in records:
         rows.setdefault((record["fault"], record["title"]), []).append(record)
@@ -54,7 +54,7 @@ def table(records: list[Record]) -> str:
 
 
 def _row(number: int, title: str, records: list[Record]) -> str:
-    slowest: dict[tuple[str, str], float] = {}  # of what was seen more than once
+    slowest: dict[tuple[str, str], float] = {}  # the slowest of repeated observations
     for got in (got for record in records for got in record["got"]):
         key = (got["what"], got["got"])
         slowest[key] = max(slowest.get(key, 0.0), got["seconds"])

@@ -1,4 +1,4 @@
-"""`make run`: both services until Ctrl-C."""
+"""`make run`: runs both services until Ctrl-C."""
 
 from __future__ import annotations
 

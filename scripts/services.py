@@ -1,4 +1,4 @@
-"""Starts and stops the services as processes of their own: for `make run`, the tests and the benchmark."""
+"""Starts and stops the services as separate processes: for `make run`, the tests and the benchmark."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _POLL_SECONDS = 0.05
 
 
 class ServiceFailed(Exception):
-    """It ended, or did not become ready."""
+    """A service ended, or did not become ready."""
 
 
 class Service:
-    """One service on 127.0.0.1, as `python -m MODULE`; a context manager that leaves nothing behind."""
+    """One service on 127.0.0.1, as `python -m MODULE`; a context manager that stops the service."""
 
     def __init__(
         self, module: str, ready_path: str, env: dict[str, str] | None = None, log: IO[bytes] | None = None
@@ -35,7 +35,7 @@ class Service:
         prefix = module.upper()
         self._env = {**os.environ, f"{prefix}_HOST": "127.0.0.1", **(env or {}), f"{prefix}_PORT": str(self.port)}
         self._log = log
-        self.prefix: list[str] = []  # in front of the command: what it is to run under
+        self.prefix: list[str] = []  # put before the command, to run it under another program
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -63,15 +63,15 @@ class Service:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
+            start_new_session=True,  # a terminal's Ctrl-C reaches only us
         )
         return self
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> Self:
-        """Wait until the readiness address answers 200.
+        """Wait until the readiness URL answers 200.
 
         Raises:
-            ServiceFailed: the process ended, or the time did.
+            ServiceFailed: the process ended, or the time is over.
         """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -83,7 +83,7 @@ class Service:
         raise ServiceFailed(f"{self.module} was not ready within {seconds:g} seconds.")
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
-        """SIGTERM, and SIGKILL when that does not help; the exit status."""
+        """Send SIGTERM, and SIGKILL after `seconds`; returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -125,7 +125,7 @@ def in_use(port: int) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether the address answers 200."""
+    """Whether the URL answers 200."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
             return bool(answer.status == 200)

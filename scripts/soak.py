@@ -1,7 +1,7 @@
-"""`python -m scripts.soak --minutes M`: both services under mixed pictures and faults, watched.
+"""`python -m scripts.soak --minutes M`: runs both services under mixed pictures and faults.
 
-Ends with a status other than 0 when a service grew by more than a tenth, when the client's count, the access log
-and the counters disagree, or when the pair is not whole in the end.
+Fails when a service grew by more than a tenth, when the client's count, the access log and the counters
+disagree, or when the services are not in their initial state at the end.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tests.faults.pair import KNOWN, Pair, metrics, png
 from tests.faults.wire import Wire, multipart, upload_head
 from tests.pictures import formats, render
 
-CLIENTS = 3  # one more than workers, so that pages wait
-WARM_UP = 0.25  # of the time: caches fill, allocators settle
+CLIENTS = 3  # one more than the workers, so that pages wait
+WARM_UP = 0.25  # share of the time: caches fill, allocators settle
 MOST_GROWTH = 0.10
 MIB = 1 << 20
 _LOOK_SECONDS = 0.5
@@ -37,7 +37,7 @@ Act = Callable[[Pair], None]
 
 
 def acts() -> list[tuple[int, str, Act]]:
-    """What clients do: how often, its name, and how."""
+    """Client actions: weight, name, function."""
     sizes = [png(render.label(2)), png(render.page(2)), png(render.a4(2, dpi=150))]
     odd = [
         formats.FORMATS[name].encode(render.label(3))
@@ -72,7 +72,7 @@ def _too_much(pair: Pair) -> None:
 
 
 def _gone_in_body(pair: Pair) -> None:
-    """The pause lets the request begin: one that was reset before its head was read is none."""
+    """The pause lets the request start: a connection reset before the head is read is not a request."""
     body = multipart(KNOWN)
     with Wire(pair.gateway.port, upload_head(len(body)), body[:100]) as wire:
         time.sleep(0.3)
@@ -88,7 +88,7 @@ def _gone_in_page(pair: Pair) -> None:
 
 
 class Soak:
-    """Clients that act at random, the same each time, and what the parents' memory does meanwhile."""
+    """Clients with random actions (fixed seeds), and the memory of the parent processes over time."""
 
     def __init__(self, pair: Pair, seconds: float) -> None:
         self._pair = pair
@@ -100,7 +100,7 @@ class Soak:
         self.last: dict[str, int] = {}
 
     def run(self, console: Console) -> list[str]:
-        """Soak; what went wrong in a client."""
+        """Run the clients; returns their failures."""
         threads = [threading.Thread(target=self._client, args=(number,)) for number in range(CLIENTS)]
         columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
         began = time.monotonic()
@@ -123,14 +123,14 @@ class Soak:
         return self._broken
 
     def _client(self, number: int) -> None:
-        rng = Random(number)  # noqa: S311 - the same each time
+        rng = Random(number)  # noqa: S311 - a fixed seed
         choices = acts()
         weights = [weight for weight, _, _ in choices]
         while not self._ended.is_set():
             _, name, act = rng.choices(choices, weights)[0]
             try:
                 act(self._pair)
-            except Exception as error:  # noqa: BLE001 - it is the finding
+            except Exception as error:  # noqa: BLE001 - reported as a failure
                 self._broken.append(f"{name}: {error!r}")
                 return
             self.done[name] += 1
@@ -154,11 +154,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Pair(Path(folder)).running() as pair:
         pair.begin()
         soak = Soak(pair, seconds)
-        failures = [f"a client broke: {text}" for text in soak.run(console)]
+        failures = [f"a client failed: {text}" for text in soak.run(console)]
         try:
             pair.check_whole()
         except AssertionError as error:
-            failures.append(f"not whole in the end: {error}")
+            failures.append(f"not in the initial state at the end: {error}")
         failures += _report(console, soak, pair)
     for failure in failures:
         console.print(f"FAILED {failure}", style="red", markup=False)

@@ -1,1 +1,1 @@
-"""What both services need, written once: errors, request context, logs, limits, the server, child processes."""
+"""Code that both services share: errors, request context, logs, limits, the server, child processes."""

@@ -1,45 +1,94 @@
-"""A child process that answers one call at a time, and may be killed at any moment.
+"""Starts, calls, watches and kills a child process that answers one call at a time.
 
-Parent and child talk over a socket pair in frames: two lengths of four bytes each (little-endian), then a
-JSON header, then raw bytes. The child's standard error is an unnamed file that outlives it: the child looks
-there for what C libraries complained of during a call, and the parent for its last words.
+Parent and child talk over a socket pair in frames: two lengths of four bytes each (little-endian), then a JSON
+header, then raw bytes. The child's standard error is an unnamed file of fixed size: the child reads there what C
+libraries wrote during a call, and the parent reads there the last messages of a child that ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
 import struct
 import sys
-import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from service_kit.deadline import Deadline
+from service_kit.errors import DeadlineExceeded
+
 LENGTHS = struct.Struct("<II")
+STDERR_BYTES = 1 << 20
 _ROOT = Path(__file__).resolve().parents[1]
 _SOCKET_BUFFER = 1 << 20
 _LAST_WORDS = 4000
 _MEMORY_PAGE = os.sysconf("SC_PAGE_SIZE")
+_LOOK_SECONDS = 0.1  # between checks of a working child's memory
+_ONE_WRITE = 4096  # bytes; a write beyond the end of standard error fails as a whole
 
 Header = dict[str, Any]
+Cause = Literal["start", "crashed", "killed", "memory", "time", "answer", "stderr"]
 
 
-class ChildDied(Exception):
-    """The child is gone: `status` as in subprocess (negative: a signal), `last_words` from its stderr."""
+class Reply(NamedTuple):
+    header: Header
+    payload: bytes
 
-    def __init__(self, status: int | None, last_words: str) -> None:
-        super().__init__(f"child ended with status {status}")
+
+class ChildLost(Exception):
+    """The child ended, or this process killed it.
+
+    Causes: `start`: it could not be started. `crashed`: it ended by itself. `killed`: SIGKILL from elsewhere,
+    usually from the kernel for memory. `memory`, `time`, `answer`, `stderr`: it exceeded that limit.
+    `status` is the exit status as in subprocess (negative: a signal).
+    """
+
+    def __init__(self, cause: Cause, status: int | None = None, last_words: str = "") -> None:
+        super().__init__(f"child lost: {cause}, status {status}")
+        self.cause = cause
         self.status = status
         self.last_words = last_words
 
+    @property
+    def for_memory(self) -> bool:
+        return self.cause in ("memory", "killed")
+
+
+class CommonMemory:
+    """A memory limit for several children together; when they exceed it, the largest is killed."""
+
+    def __init__(self, limit_bytes: float) -> None:
+        self._limit = limit_bytes
+        self.children: set[Child] = set()
+
+    def check(self) -> None:
+        sizes = {child: _memory(child.pid, private=True) for child in self.children}
+        if sum(sizes.values()) > self._limit:
+            max(sizes, key=lambda child: sizes[child]).end("memory")
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Limits of one call. A child that exceeds one of them is killed."""
+
+    resident_bytes: int  # of the child and its descendants
+    answer_bytes: int  # header and payload
+    seconds: float = float("inf")
+    start_seconds: float = 60.0
+    common: CommonMemory = field(default_factory=lambda: CommonMemory(float("inf")))
+
 
 class Child:
-    """The parent's handle. Its owner calls `close` in the end, whatever happened."""
+    """The parent's handle. Its owner must call `close` in every case."""
 
     def __init__(
         self,
@@ -47,24 +96,32 @@ class Child:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         stderr: int,
+        limits: CallLimits,
     ) -> None:
         self._process = process
         self._reader = reader
         self._writer = writer
         self._stderr = stderr
-        self._memory = Path(f"/proc/{process.pid}/statm")
-        self.gone = asyncio.create_task(process.wait())  # done when it has ended, for whatever reason
+        self._limits = limits
+        self._verdict: Cause | None = None  # why we killed it
+        self.ready: Header = {}
+        self.gone = asyncio.create_task(process.wait())  # done when the process has ended
+        limits.common.children.add(self)
 
     @classmethod
-    async def spawn(cls, module: str, config: Header, env: dict[str, str]) -> tuple[Child, Header]:
-        """Start `python -m module` and wait for its first frame, which tells what it is.
+    async def start(cls, module: str, config: Header, limits: CallLimits, env: Mapping[str, str]) -> Child:
+        """Start `python -m module` and wait for its first frame, which is kept as `ready`.
 
         Raises:
-            ChildDied: it ended before it was ready.
+            ChildLost, DeadlineExceeded: it was not ready in time.
         """
-        ours, theirs = socket.socketpair()
-        stderr = _unnamed_file()
         try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise ChildLost("start", None, str(error)) from error
+        stderr = -1
+        try:
+            stderr = _bounded_file()
             with theirs:
                 for end in (ours, theirs):
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
@@ -77,64 +134,77 @@ class Child:
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=stderr,
                     pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # so that its children go with it, and no Ctrl-C reaches it
-                    env={**os.environ, "PYTHONPATH": _python_path(), **env},
+                    start_new_session=True,  # kill() reaches its descendants, and Ctrl-C does not reach it
+                    env={**env, "PYTHONPATH": _python_path()},
                 )
             reader, writer = await asyncio.open_connection(sock=ours)
-        except BaseException:
+        except BaseException as error:
             ours.close()
-            os.close(stderr)
-            raise  # a child that was started finds its socket closed, and ends
-        child = cls(process, reader, writer, stderr)
+            if stderr >= 0:
+                os.close(stderr)
+            if isinstance(error, OSError):
+                raise ChildLost("start", None, str(error)) from error
+            raise  # a started child sees that its socket is closed, and exits
+        child = cls(process, reader, writer, stderr, limits)
         try:
-            ready, _ = await child.call(config)
+            child.ready = (await child.call(config, deadline=Deadline(limits.start_seconds))).header
         except BaseException:
             await child.close()
             raise
-        return child, ready
+        return child
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    async def call(self, header: Header, payload: bytes = b"") -> tuple[Header, bytes]:
-        """One question, one answer. A call that is given up leaves the child unusable: kill it.
+    async def call(self, question: Header, payload: bytes = b"", *, deadline: Deadline) -> Reply:
+        """Send one question and return the answer. On any error or cancellation, the child is killed.
 
         Raises:
-            ChildDied: it ended before it answered.
+            ChildLost, DeadlineExceeded.
         """
+        began = time.monotonic()
+        asking = asyncio.ensure_future(self._ask(question, payload))
         try:
-            encoded = orjson.dumps(header)
-            self._writer.write(LENGTHS.pack(len(encoded), len(payload)) + encoded)
-            if payload:
-                self._writer.write(payload)
-            await self._writer.drain()
-            header_size, payload_size = LENGTHS.unpack(await self._reader.readexactly(LENGTHS.size))
-            answer = orjson.loads(await self._reader.readexactly(header_size))
-            return answer, await self._reader.readexactly(payload_size)
-        except (OSError, asyncio.IncompleteReadError):
-            status = await self._process.wait()
-            raise ChildDied(status, self.last_words()) from None
+            while not asking.done():
+                left = min(deadline.left(), self._limits.seconds - (time.monotonic() - began))
+                pause = _LOOK_SECONDS if self._verdict else max(0.0, min(_LOOK_SECONDS, left))
+                await asyncio.wait({asking}, timeout=pause)
+                if not asking.done():
+                    self._look(time.monotonic() - began, deadline)
+            return asking.result()
+        except BaseException:
+            self.kill()
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            raise
 
     def resident_bytes(self) -> int:
-        """Resident memory, measured from outside; 0 when the child is gone, or without a Linux /proc."""
-        try:
-            return int(self._memory.read_bytes().split()[1]) * _MEMORY_PAGE
-        except OSError:
-            return 0
+        """Resident memory of the child and its descendants; 0 after it ended."""
+        return _memory(self.pid)
 
     def last_words(self) -> str:
-        size = os.fstat(self._stderr).st_size
-        tail = os.pread(self._stderr, _LAST_WORDS, max(0, size - _LAST_WORDS))
+        end = os.lseek(self._stderr, 0, os.SEEK_CUR)  # parent and child share the file offset
+        tail = os.pread(self._stderr, min(end, _LAST_WORDS), max(0, end - _LAST_WORDS))
         return tail.decode(errors="replace").strip()
 
+    def lost(self, status: int) -> ChildLost:
+        """The exception for a child that ended with this status."""
+        return ChildLost(self._verdict or _cause(status), status, self.last_words())
+
+    def end(self, verdict: Cause) -> None:
+        """Kill the child; its current or next call raises this cause."""
+        self._verdict = self._verdict or verdict
+        self.kill()
+
     def kill(self) -> None:
-        """SIGKILL, to the child and whatever it started."""
+        """Send SIGKILL to the child and its descendants."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
         self.kill()
+        self._limits.common.children.discard(self)
         self._writer.close()
         try:
             await self._process.wait()
@@ -143,12 +213,66 @@ class Child:
                 os.close(self._stderr)
                 self._stderr = -1
 
+    async def _ask(self, question: Header, payload: bytes) -> Reply:
+        reply = None
+        try:
+            reply = await self._exchange(question, payload)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        except orjson.JSONDecodeError:
+            self.end("answer")
+        if reply is None or self._verdict is not None:
+            raise self.lost(await self._process.wait())
+        return reply
 
-def _unnamed_file() -> int:
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("stderr")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+    async def _exchange(self, question: Header, payload: bytes) -> Reply | None:
+        encoded = orjson.dumps(question)
+        self._writer.write(LENGTHS.pack(len(encoded), len(payload)) + encoded)
+        if payload:
+            self._writer.write(payload)
+        await self._writer.drain()
+        header_size, payload_size = LENGTHS.unpack(await self._reader.readexactly(LENGTHS.size))
+        if header_size + payload_size > self._limits.answer_bytes:
+            self.end("answer")
+            return None
+        header = orjson.loads(await self._reader.readexactly(header_size))
+        body = await self._reader.readexactly(payload_size)
+        if os.lseek(self._stderr, 0, os.SEEK_CUR) > STDERR_BYTES - _ONE_WRITE:
+            self.end("stderr")
+        return Reply(header, body)
+
+    def _look(self, seconds: float, deadline: Deadline) -> None:
+        if not deadline.left():
+            raise DeadlineExceeded
+        if seconds >= self._limits.seconds:
+            self.end("time")
+        if self.resident_bytes() > self._limits.resident_bytes:
+            self.end("memory")
+        self._limits.common.check()
+
+
+def _cause(status: int) -> Cause:
+    return "killed" if status == -signal.SIGKILL else "crashed"
+
+
+def _memory(pid: int, *, private: bool = False) -> int:
+    """Resident bytes of a process and its descendants; `private`: without shared and file-backed pages."""
+    total, pids = 0, [pid]
+    while pids:
+        process = Path(f"/proc/{pids.pop()}")
+        with contextlib.suppress(OSError):
+            _, resident, shared, *_ = map(int, (process / "statm").read_bytes().split())
+            total += (resident - shared * private) * _MEMORY_PAGE
+            pids += map(int, (process / "task" / process.name / "children").read_bytes().split())
+    return total
+
+
+def _bounded_file() -> int:
+    """An unnamed file that cannot grow: it uses memory only for written data, and writes past its end fail."""
+    file = os.memfd_create("stderr", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(file, STDERR_BYTES)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    return file
 
 
 def _python_path() -> str:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
-_NICENESS = 5  # the parent, which answers probes, goes first
+_NICENESS = 5  # lower priority than the parent, which answers probes
 
 
 class Handler(Protocol):
-    """What the child does. `ready` describes it; `answer` must return or let the process die."""
+    """The child's work. `ready` describes it; `answer` must return, or the process must end."""
 
     ready: Header
 
@@ -36,7 +36,7 @@ class Handler(Protocol):
 def run(make_handler: Callable[[Header], Handler]) -> None:
     """Serve frames until the parent closes its end."""
     _die_with_the_parent()
-    faulthandler.enable()  # a crash leaves a trace in the last words
+    faulthandler.enable()  # a crash writes a traceback to standard error
     step_back()
     with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rwb") as stream:
         config, _ = _read(stream)
@@ -52,29 +52,28 @@ def run(make_handler: Callable[[Header], Handler]) -> None:
 
 
 def step_back() -> None:
-    """Let the parent go first, in a container and where the kernel groups processes by session."""
+    """Lower this process's priority below the parent's, also where the kernel schedules by session (autogroup)."""
     os.nice(_NICENESS)
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(_NICENESS))
 
 
 def confine(address_space: int) -> None:
-    """A last wall for children that parse what strangers made: the parent should have killed us long before."""
+    """A last limit for children that parse untrusted files: the parent should kill us long before."""
     resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # the kernel, if it must, takes us and not the parent
+        Path("/proc/self/oom_score_adj").write_text("1000")  # the kernel kills us before the parent
 
 
 def forget_complaints() -> None:
-    """Empty the standard error."""
-    os.ftruncate(2, 0)
+    """Rewind standard error; its file keeps its size."""
     os.lseek(2, 0, os.SEEK_SET)
 
 
 def complaints() -> str:
-    """What was written to standard error since the last `forget_complaints`."""
-    size = os.fstat(2).st_size
+    """Text written to standard error since the last `forget_complaints`."""
+    size = os.lseek(2, 0, os.SEEK_CUR)
     return os.pread(2, size, 0).decode(errors="replace") if size else ""
 
 
@@ -95,7 +94,7 @@ def _write(stream: io.BufferedRWPair, header: Header, payload: bytes) -> None:
 
 
 def _die_with_the_parent() -> None:
-    """No orphan computes on after its parent was killed (Linux; elsewhere it ends when it next reads)."""
+    """End this process when its parent is killed (Linux; elsewhere it ends at its next read)."""
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

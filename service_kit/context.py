@@ -1,4 +1,4 @@
-"""What is known of the request at hand, in every layer and in every log line."""
+"""The current request's context, available in every layer and in every log line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WELL_FORMED = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_REQUEST_ID}}}")
 class RequestContext:
     """One request.
 
-    `facts` are what the layers add to its log line (pages, words, seconds, bytes).
+    `facts` are fields that layers add to its log line (pages, words, seconds, bytes).
     """
 
     id: str
@@ -58,5 +58,11 @@ leave = _current.reset
 
 
 def request_id(received: str | None) -> str:
-    """The client's id where it is well-formed, a new one otherwise."""
+    """The client's id if it is well-formed, otherwise a new one."""
     return received if received and _WELL_FORMED.fullmatch(received) else uuid.uuid4().hex
+
+
+def page_id(request_id: str, number: int) -> str:
+    """The id of a page's call; the request's own id if the result would be too long."""
+    found = f"{request_id}.{number}"
+    return found if len(found) <= LONGEST_REQUEST_ID else request_id

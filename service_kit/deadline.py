@@ -1,4 +1,4 @@
-"""The one clock of a request."""
+"""Time limits of a request: its deadline, and a minimum transfer rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMEOUT_HEADER = "x-request-timeout"
 
 
 class Deadline:
-    """A moment on the monotonic clock, which the event loop's own clock shares; `seconds` is the whole budget."""
+    """A deadline on the monotonic clock, as the event loop uses it; `seconds` is the whole budget."""
 
     __slots__ = ("at", "seconds")
 
@@ -20,15 +20,15 @@ class Deadline:
         self.at = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds that remain; never negative."""
+        """Remaining seconds; never negative."""
         return max(0.0, self.at - time.monotonic())
 
     @classmethod
     def from_header(cls, value: str | None, longest: float) -> Deadline:
-        """The budget that a client asked for, at most `longest` seconds.
+        """The budget that the client requested, at most `longest` seconds.
 
         Raises:
-            BadTimeout: the value is no positive finite number.
+            BadTimeout: the value is not a positive finite number.
         """
         if value is None:
             return cls(longest)
@@ -39,3 +39,19 @@ class Deadline:
         if not (math.isfinite(seconds) and seconds > 0):
             raise BadTimeout
         return cls(min(seconds, longest))
+
+
+class LeastRate:
+    """Remaining waiting time: starts at `idle_seconds`, which is also its maximum; transferred bytes extend it.
+
+    A pause of `idle_seconds`, or an average rate below `kib_per_second`, uses it up.
+    """
+
+    __slots__ = ("_bytes_per_second", "_idle_seconds", "left")
+
+    def __init__(self, idle_seconds: float, kib_per_second: float) -> None:
+        self._idle_seconds = self.left = idle_seconds
+        self._bytes_per_second = kib_per_second * 1024
+
+    def waited(self, seconds: float, moved_bytes: int) -> None:
+        self.left = min(self._idle_seconds, self.left - seconds + moved_bytes / self._bytes_per_second)

@@ -1,35 +1,27 @@
-"""A listening socket that closes without resetting anybody.
+"""A listening socket that closes without resetting connections.
 
-Closing one resets who has connected and is not accepted yet: such a client has sent its request, and can't know
-whether it was begun. Emptying the queue first is not enough, as the next connection may come in between.
+Closing a listener resets connections that are not accepted yet. Such a client may have sent its request, and
+cannot know whether it was started. Accepting all of them first is not enough: another client may connect before
+the listener is closed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import socket
-import struct
 import sys
 
 BACKLOG = 2048
 
-_SO_ATTACH_FILTER = 26  # linux/asm-generic/socket.h; Python does not name it
-_FLAGS_OFFSET, _SYN = 13, 0x02  # of a TCP header
-_DROP, _KEEP = 0, 0xFFFF
-_DROP_SYN = (  # linux/filter.h: code, jump if true, jump if false, operand
-    (0x30, 0, 0, _FLAGS_OFFSET),  # load that byte
-    (0x45, 0, 1, _SYN),  # is this bit set?
-    (0x06, 0, 0, _DROP),
-    (0x06, 0, 0, _KEEP),
-)
+_SO_BINDTOIFINDEX = 62  # linux/asm-generic/socket.h; Python has the name from 3.14 on
+_NO_INTERFACE = 2**31 - 1
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound, for asyncio to listen on.
+    """A bound socket for asyncio to listen on.
 
     Raises:
-        SystemExit: the port can't be had.
+        SystemExit: the address or the port is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -41,26 +33,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def turn_away(listener: socket.socket) -> None:
-    """Begin no more connections; those that are begun still come in, and can be accepted a round trip later.
+def refuse_new(listener: socket.socket) -> None:
+    """Refuse new connections. Connections in handshake complete and can be accepted one round trip later.
 
-    The kernel drops the first packet of a new one. Its client sends that again after a second, and is answered by
-    the next process, or refused: either way it knows that nothing was begun.
+    The listener is bound to an interface that does not exist, so the kernel refuses every SYN as on a closed port.
+    Later packets belong to connections that were made before, on any interface.
     """
-    if sys.platform == "linux":
-        program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN))
-        with contextlib.suppress(OSError):  # a kernel that only resembles Linux
-            listener.setsockopt(
-                socket.SOL_SOCKET,
-                _SO_ATTACH_FILTER,
-                struct.pack("HP", len(_DROP_SYN), ctypes.addressof(program)),
-            )
-            return
-    listener.listen(0)  # the next best: all but one of them are dropped
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX, _NO_INTERFACE)
+    except OSError:  # before Linux 5.7, or not Linux: a backlog of 0 drops all but one
+        listener.listen(0)
 
 
 def accept_all(listener: socket.socket) -> list[socket.socket]:
-    """Those that wait to be accepted."""
+    """Accept all pending connections."""
     waiting: list[socket.socket] = []
     with contextlib.suppress(BlockingIOError):
         while True:

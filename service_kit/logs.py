@@ -1,4 +1,4 @@
-"""One log format for our lines and everybody else's: JSON, or readable where a terminal is attached."""
+"""One log format for our code and all libraries: JSON, or readable text on a terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _json(event: EventDict, **_options: object) -> str:
 
 
 def configure(level: str, log_format: LogFormat) -> None:
-    """Send every logger of the process, and its warnings, to standard error in one format."""
+    """Send all loggers and Python warnings to standard error in one format."""
     logging.captureWarnings(capture=True)
     readable = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     renderer: list[Processor] = (
@@ -57,7 +57,7 @@ def configure(level: str, log_format: LogFormat) -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one"}},
             "root": {"level": level.upper(), "handlers": ["stderr"]},
             "loggers": {
-                # Our own lines say the same, once.
+                # Our own log lines contain the same information.
                 "uvicorn.access": {"level": "CRITICAL", "propagate": False},
                 "uvicorn.error": {"level": "WARNING"},
                 "kserve": {"level": "WARNING"},

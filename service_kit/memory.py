@@ -1,4 +1,4 @@
-"""How the C library hands memory back."""
+"""Make the C library return memory to the system."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LARGE_BYTES = 1 << 20
 
 
 def give_large_blocks_back() -> None:
-    """Let each large block be a mapping of its own, which goes back to the system when it is freed.
+    """Give each large block its own memory mapping, which returns to the system when the block is freed.
 
-    By itself glibc takes ever larger blocks from its heap, once such have been freed, and the heap gets full of
-    holes: measured over documents with pages of 12 MB, 90 MiB more at the peak, and as much that stayed.
+    By default glibc raises this threshold when large blocks are freed; later ones come from the heap and
+    fragment it. Measured over documents with pages of 12 MB: 90 MiB more at the peak, and as much afterwards.
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -1,16 +1,18 @@
-"""uvicorn, with what it lacks: time limits for idle connections, and an exit in steps.
+"""uvicorn with limits for slow and idle connections, and a graceful shutdown.
 
 Shutting down, on the first SIGTERM or SIGINT:
-1. `Drain.started` is set: readiness turns 503, answers carry `Connection: close`; requests are still served.
-2. After `delay_seconds`, in which load balancers look elsewhere, the listening socket closes; nobody is reset.
-3. Requests in flight get up to `grace_seconds` to finish.
-4. The application's lifespan ends (child processes with it), and the process exits with 0.
-A second signal skips the delay; a SIGTERM before the server is up ends the process with 0 at once.
+1. `Drain.started` is set: readiness returns 503, answers carry `Connection: close`; requests are still served.
+2. After `delay_seconds`, while load balancers choose other replicas, the listening socket closes without resetting
+   connections.
+3. Requests in flight get up to `grace_seconds` to finish; then they are cancelled and answered with 503.
+4. The application's lifespan ends, its child processes end, and the process exits with 0.
+A second signal skips the delay; a SIGTERM before the server is up ends the process with 0 immediately.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -20,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from service_kit.listener import BACKLOG, accept_all, listen, turn_away
-from service_kit.protocol import KEEP_ALIVE_SECONDS, guarded_protocol
+from service_kit.connection import KEEP_ALIVE_SECONDS, GuardedProtocol, guarded_protocol
+from service_kit.listener import BACKLOG, accept_all, listen, refuse_new
 
 if TYPE_CHECKING:
     import socket
@@ -31,25 +33,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("server")
 
-_HANDSHAKE_SECONDS = 0.3  # a client's round trip, from its first packet to where it can be accepted
+_HANDSHAKE_SECONDS = 0.3  # a client's round trip: from SYN until its connection can be accepted
+_LAST_ANSWERS_SECONDS = 3.0  # for cancelled requests to stop and send their 503
+_POLL_SECONDS = 0.05  # between checks for unanswered requests
+_LOOKS = 4  # checks of a slow reader per idle timeout
 
 
 def exit_cleanly_while_starting() -> None:
     """Let SIGTERM and SIGINT end the process with 0 until the server has its own handlers.
 
-    At once, without unwinding: an exception out of a handler is lost where Python ignores exceptions (a weak
-    reference's callback, `__del__`), and there is nothing to tidy up yet.
+    `os._exit`, because an exception from a handler is lost where Python ignores exceptions (weakref callbacks,
+    `__del__`), and nothing needs cleanup yet.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: os._exit(0))
 
 
 class StartFailed(Exception):
-    """The application can't start; `str(error)` says why, and no more needs to be said."""
+    """The application can't start; `str(error)` is logged without a traceback."""
 
 
 class Drain:
-    """Whether the process is on its way out."""
+    """Whether the process is shutting down."""
 
     def __init__(self) -> None:
         self.started = False
@@ -65,33 +70,38 @@ def serve(
     port: int,
     drain: Drain,
     header_timeout_seconds: float,
+    body_idle_timeout_seconds: float,
+    min_rate_kib_per_second: float,
     delay_seconds: float,
     grace_seconds: float,
 ) -> None:
-    """Serve until told to stop.
+    """Serve until a signal arrives.
 
     Raises:
-        SystemExit: the port can't be had, or the application did not start.
+        SystemExit: the port is not available, or the application did not start.
     """
     config = uvicorn.Config(
         _with_plain_failure(app),
-        http=guarded_protocol(header_timeout_seconds),
+        http=guarded_protocol(
+            header_timeout_seconds=header_timeout_seconds,
+            body_idle_timeout_seconds=body_idle_timeout_seconds,
+            min_rate_kib_per_second=min_rate_kib_per_second,
+        ),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         lifespan="on",
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here asks who the client is
+        proxy_headers=False,  # client addresses are not used
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(grace_seconds),
         backlog=BACKLOG,
     )
-    _Server(config, listen(host, port), drain, delay_seconds).run()
+    _Server(config, listen(host, port), drain, delay_seconds, grace_seconds, body_idle_timeout_seconds).run()
 
 
 def _with_plain_failure(app: ASGIApp) -> ASGIApp:
-    """A failed start is logged once: as a line where its cause is known, with its trace where not."""
+    """Log a failed start once: StartFailed as one line, other exceptions with a traceback."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -113,12 +123,20 @@ def _with_plain_failure(app: ASGIApp) -> ASGIApp:
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, listener: socket.socket, drain: Drain, delay_seconds: float
+        self,
+        config: uvicorn.Config,
+        listener: socket.socket,
+        drain: Drain,
+        delay_seconds: float,
+        grace_seconds: float,
+        idle_seconds: float,
     ) -> None:
         super().__init__(config)
         self._listener = listener
         self._drain = drain
         self._delay_seconds = delay_seconds
+        self._grace_seconds = grace_seconds
+        self._look_seconds = idle_seconds / _LOOKS
         self._stop_at: float | None = None
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
@@ -126,7 +144,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         if not self.started:
-            self.should_exit = True  # leaves the start-up at its end; nobody is being served yet
+            self.should_exit = True  # exits when start-up ends; no requests are served yet
             return
         again = self._drain.started
         self._drain.started = True
@@ -139,23 +157,49 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._look_at_readers()
         name, port = self._listener.getsockname()[:2]
         log.info("listening", extra={"host": name, "port": port})
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        turn_away(self._listener)
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        """Replaces uvicorn's shutdown, which gives cancelled requests no time to answer."""
+        refuse_new(self._listener)
         await asyncio.sleep(_HANDSHAKE_SECONDS)
-        await self._let_in()
-        await super().shutdown(sockets)
+        await self._accept_the_last()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if not await self._all_answered(self._grace_seconds):
+            tasks = list(self.server_state.tasks)
+            log.warning("grace period ended", extra={"requests": len(tasks)})
+            for task in tasks:
+                task.cancel()
+            await self._all_answered(_LAST_ANSWERS_SECONDS)
+        await self.lifespan.shutdown()
 
-    async def _let_in(self) -> None:
-        """Accept who is connected already, and close the door in the same step: closing it would reset them."""
+    async def _accept_the_last(self) -> None:
+        """Accept pending connections, then close the listener at once: closing resets unaccepted connections."""
         late = accept_all(self._listener)
         for server in self.servers:
             server.close()
+        self._listener.close()
         for connection in late:
             connection.setblocking(False)
             await asyncio.get_running_loop().connect_accepted_socket(self._new_protocol, connection)
+
+    async def _all_answered(self, seconds: float) -> bool:
+        """Wait up to this many seconds until all requests are answered; whether they are."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn's sets
+                    await asyncio.sleep(_POLL_SECONDS)
+                return True
+        return False
+
+    def _look_at_readers(self) -> None:
+        for connection in list(self.server_state.connections):
+            assert isinstance(connection, GuardedProtocol)  # noqa: S101 - narrows the type
+            connection.look()
+        asyncio.get_running_loop().call_later(self._look_seconds, self._look_at_readers)
 
     def _new_protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]

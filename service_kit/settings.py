@@ -1,7 +1,8 @@
-"""Settings: from prefixed environment variables or the command line, validated as a whole at start."""
+"""Settings from prefixed environment variables or the command line, validated together at start."""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Literal, Self
 
@@ -14,7 +15,7 @@ MIB = 1 << 20
 
 
 class ServiceSettings(BaseSettings):
-    """What both services can be told."""
+    """Settings of both services."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -26,33 +27,43 @@ class ServiceSettings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    host: str = "0.0.0.0"  # noqa: S104 - a container's own address is not known beforehand
+    host: str = "0.0.0.0"  # noqa: S104 - a container's address is not known in advance
     """Address to listen on."""
 
     request_timeout_seconds: float = Field(default=30, gt=0, le=3600)
-    """Longest time budget of a request; a client may ask for less with `X-Request-Timeout`."""
+    """Maximum time for a request; a client may set a shorter time with `X-Request-Timeout`."""
 
     header_timeout_seconds: float = Field(default=10, gt=0)
-    """Time for a request's head to arrive; a connection that takes longer is closed."""
+    """Maximum time to receive a request's head; slower connections are closed."""
 
     body_idle_timeout_seconds: float = Field(default=10, gt=0)
-    """Longest pause while a request's body arrives; then 408."""
+    """Maximum pause while receiving a request's body; longer pauses get 408."""
+
+    min_rate_kib_per_second: float = Field(default=8, gt=0)
+    """Minimum average rate at which a client must send its body and read its answer. Slower uploads get 408;
+    slower readers are disconnected."""
 
     shutdown_delay_seconds: float = Field(default=1, ge=0)
-    """Time between turning not-ready and closing the door, for load balancers to notice."""
+    """Time between reporting not ready and refusing new connections, for load balancers to react."""
 
     shutdown_grace_seconds: float = Field(default=35, gt=0)
-    """Time for requests in flight to finish after the door is closed; above the request's budget."""
+    """Time for requests in flight to finish after new connections are refused; at least
+    `REQUEST_TIMEOUT_SECONDS`."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe level that is logged."""
+    """Lowest level that is logged."""
 
     log_format: LogFormat = "auto"
-    """`json`, `text`, or `auto`: text where a terminal is attached, JSON elsewhere."""
+    """`json`, `text`, or `auto`: text on a terminal, otherwise JSON."""
+
+    def child_environment(self) -> dict[str, str]:
+        """The environment without this service's variables, because some are secret."""
+        prefix = str(self.model_config.get("env_prefix", "")).upper()
+        return {name: value for name, value in os.environ.items() if not name.upper().startswith(prefix)}
 
     @classmethod
     def load(cls, program: str) -> Self:
-        """Settings from the environment and `sys.argv`; exits with 2 and all that is wrong."""
+        """Settings from the environment and `sys.argv`; exits with a list of all errors."""
         try:
             return cls(_cli_parse_args=True, _cli_prog_name=program)
         except ValidationError as error:

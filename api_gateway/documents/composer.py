@@ -1,31 +1,36 @@
-"""Searchable PDFs, made in a process of their own: the parent holds the clock and the memory's limit."""
+"""Searchable PDFs, made from file and record by a child process."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from api_gateway import errors
-from api_gateway.documents.spool import Spool
-from service_kit.child import Child, ChildDied
+from api_gateway.documents.record import Record
+from api_gateway.errors import disk_errors
+from service_kit.budget import Budget, Share
+from service_kit.child import CallLimits, Child, ChildLost, CommonMemory
+from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from api_gateway.formats.layout import Answer
-    from service_kit.deadline import Deadline
 
 log = logging.getLogger("composer")
 
-_MODULE = "api_gateway.documents.composer_child"
-_ERRORS = {error.code: error for error in (errors.DamagedDocument, errors.WrongPassword, errors.NoSpace)}
+_MODULE = "api_gateway.children.compose_main"
+_ERRORS = {
+    error.code: error
+    for error in (errors.DamagedDocument, errors.WrongPassword, errors.NoSpace, errors.ComposerFailed)
+}
 _PIECE = 256 * 1024
 _AT_ONCE = 2
+_ANSWER_BYTES = 1 << 20
+_START_SECONDS = 20.0
+_ADDRESS_SPACE = 8  # times the memory at which the child is killed
+_OVERHEAD = 1 << 20  # bytes of a PDF in addition to its source and its text
+_STORED = 4  # maximum size of losslessly stored pixels, relative to the picture's file
+_SMALL_PICTURE = 64 << 20
 
 
 class Source(NamedTuple):
@@ -36,68 +41,95 @@ class Source(NamedTuple):
     password: str | None = None
 
 
+class Composed:
+    """The PDF. A context manager that frees its disk space; the caller removes the folder."""
+
+    def __init__(self, path: Path, disk: Share) -> None:
+        self._path = path
+        self._disk = disk
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._path.unlink(missing_ok=True)
+        self._disk.give_back()
+
+    def pieces(self) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            yield from iter(lambda: file.read(_PIECE), b"")
+
+
 class Composer:
-    """For all requests of this gateway: a few PDFs are made at a time, the others wait for their turn."""
+    """Composes PDFs for all requests of this gateway, a few at a time. Pictures do not wait behind documents."""
 
-    def __init__(self, folder: Path, max_address_space: int) -> None:
-        self._folder = folder
-        self._max_address_space = max_address_space
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+    def __init__(self, *, common: CommonMemory, disk: Budget, env: Mapping[str, str], kill_bytes: int) -> None:
+        self._disk = disk
+        self._env = env
+        self._config = {"max_address_space": _ADDRESS_SPACE * kill_bytes}
+        self._limits = CallLimits(
+            resident_bytes=kill_bytes, answer_bytes=_ANSWER_BYTES, start_seconds=_START_SECONDS, common=common
+        )
+        self._documents = Budget(_AT_ONCE)
+        self._pictures = Budget(_AT_ONCE)
 
-    async def picture(self, data: bytes, answer: Answer, deadline: Deadline) -> BinaryIO:
-        """The same for a picture that is in no file."""
-        with contextlib.closing(Spool(self._folder)) as spool:
-            spool.add(data)
-            return await self.document(Source(await spool.finish(), "picture"), answer, deadline)
-
-    async def document(self, source: Source, answer: Answer, deadline: Deadline) -> BinaryIO:
-        """The upload as a PDF with an invisible text layer: an open file that has no name any more.
+    async def compose(
+        self, source: Source, record: Record, folder: Path, page_count: int, deadline: Deadline
+    ) -> Composed:
+        """Make the upload a PDF with an invisible text layer, in a file in `folder`.
 
         Raises:
-            DamagedDocument, WrongPassword, NoSpace, DeadlineExceeded.
+            DamagedDocument, WrongPassword, NoSpace, ComposerFailed, DeadlineExceeded.
         """
-        try:
-            async with asyncio.timeout(deadline.left()), self._turns:
-                return await _compose(source, answer, self._max_address_space)
-        except TimeoutError:
-            raise DeadlineExceeded from None
+        turns = self._pictures if source.kind == "picture" else self._documents
+        with await turns.wait(deadline=deadline):
+            with disk_errors():
+                share = self._disk.take(self._needed(source, record))
+            made = folder / "ocr.pdf"
+            try:
+                await self._ask(
+                    {
+                        "from": str(source.path),
+                        "kind": source.kind,
+                        "password": source.password,
+                        "to": str(made),
+                        "all": list(record.numbers) == list(range(1, page_count + 1)),
+                        "record": str(record.path),
+                        "pages": record.places,
+                        "numbers": list(record.numbers),
+                        "max_bytes": int(share.amount),
+                    },
+                    deadline,
+                )
+                share.resize(made.stat().st_size)
+            except BaseException:
+                share.give_back()
+                raise
+            return Composed(made, share)
 
-
-async def _compose(source: Source, answer: Answer, max_address_space: int) -> BinaryIO:
-    wanted = [page["page"] for page in answer["pages"]]
-    with tempfile.TemporaryDirectory(dir=source.path.parent, prefix="composed-") as folder:
-        made = Path(folder) / "ocr.pdf"
-        question = {
-            "from": str(source.path),
-            "kind": source.kind,
-            "password": source.password,
-            "to": str(made),
-            "all": wanted == list(range(1, answer["page_count"] + 1)),
-            "pages": answer["pages"],
-        }
+    async def _ask(self, question: dict[str, object], deadline: Deadline) -> None:
+        limits = replace(self._limits, start_seconds=min(_START_SECONDS, deadline.left()))
         try:
-            async with _child(max_address_space) as child:
-                said, _ = await child.call(question)
-        except ChildDied as died:
-            log.warning("composer died", extra={"status": died.status, "last_words": died.last_words[-1000:]})
-            raise errors.DamagedDocument from None
+            child = await Child.start(_MODULE, self._config, limits, self._env)
+            try:
+                said = (await child.call(question, deadline=deadline)).header
+            finally:
+                await child.close()
+        except (ChildLost, DeadlineExceeded, OSError) as lost:
+            if isinstance(lost, DeadlineExceeded) and not deadline.left():
+                raise
+            last_words = lost.last_words[-1000:] if isinstance(lost, ChildLost) else ""
+            log.error("composer lost", extra={"cause": repr(lost), "last_words": last_words})  # noqa: TRY400
+            raise errors.ComposerFailed(retry_after=10) from lost
         if error := said.get("error"):
             log.warning("no PDF made", extra=error)
             raise _ERRORS[error["code"]]
-        return made.open("rb")
 
-
-@contextlib.asynccontextmanager
-async def _child(max_address_space: int) -> AsyncIterator[Child]:
-    child, _ = await Child.spawn(_MODULE, {"max_address_space": max_address_space}, {})
-    try:
-        yield child
-    finally:
-        await child.close()
-
-
-def pieces(file: BinaryIO) -> Iterator[bytes]:
-    """The file, piece by piece; it is closed then."""
-    with file:
-        while piece := file.read(_PIECE):
-            yield piece
+    def _needed(self, source: Source, record: Record) -> float:
+        """Maximum bytes of disk for the PDF; the child enforces it. Pictures are stored twice for a while."""
+        size = source.path.stat().st_size
+        around = record.size + _OVERHEAD
+        if source.kind == "pdf":
+            return size + around
+        most = 2 * (_STORED * size + _SMALL_PICTURE) + around
+        return min(most, max(self._disk.free / 2, 2 * size + around))

@@ -1,248 +1,206 @@
-"""The pages of one document: taken out one after the other, read many at once, given back in order."""
+"""The pages of one document: extracted one by one, read in parallel, recorded as soon as each is ready."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
-from api_gateway.upstream import around
+from api_gateway.answer import failed_page, read_page
+from api_gateway.errors import BROKEN, REFUSALS
+from service_kit.budget import Budget, Share
+from service_kit.context import page_id
+from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator
 
-    from api_gateway.documents.pages_held import PagesHeld
-    from api_gateway.documents.splitter import Split, Splitter
-    from api_gateway.documents.window import Window
-    from api_gateway.upstream import ModelServer
-    from service_kit.context import RequestContext
-    from service_kit.deadline import Deadline
+    from api_gateway.answer import AnswerPage
+    from api_gateway.documents.record import Record
+    from api_gateway.documents.splitter import SplitPage, Splitter
+    from api_gateway.metrics import GatewayMetrics
+    from api_gateway.order import Order
+    from api_gateway.upstream.client import ModelServer
+    from api_gateway.upstream.concurrency import Concurrency
+    from service_kit.page import Page
 
 log = logging.getLogger("documents")
 
-_AHEAD = 2  # pages of a document that are drawn and have no place yet
-_OUT_OF_ORDER = 128  # pages that are read, or on their way, while an earlier one is awaited
+_AHEAD = 3  # pages of a document that are being extracted or wait for a call
+_UNSENT = 128  # maximum pages from the first one that is not sent yet to the last one that is begun
 _MOST_ATTEMPTS = 3
-_PAUSES = (0.0, 0.2, 1.0)  # seconds after each: a pod that is dying is taken out of the Service meanwhile
-_MOST_TIMEOUTS = 2  # a page that takes all its time does so again, mostly
-_PATIENCE_SECONDS = 120.0  # of being refused, with no page of the document read in between
+_PAUSES = (0.0, 0.2, 1.0)  # seconds after each: meanwhile Kubernetes removes a dying pod from the Service
+_MOST_TIMEOUTS = 2  # a page that times out mostly does so again
+_PATIENCE_SECONDS = 120.0  # of refusals without any page of the document being read
 _LONGEST_PAUSE = 5.0
-
-# No word about the page: another server, or the same one later, may well read it.
-REFUSALS = frozenset({"overloaded", "not_ready", "model_server_unreachable"})
-# It was begun, and something broke that may have been none of its fault.
-PASSING = frozenset({
-    "model_server_failed", "worker_failed", "worker_crashed", "out_of_memory", "engine_failed",
-    "deadline_exceeded",
-})  # fmt: skip
-# Of the request, and so of every page of it.
-_OF_THE_REQUEST = 400
+_OF_THE_REQUEST = 400  # a status that concerns the whole request
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be done."""
+class PageSources:
+    """The objects that all documents of a gateway share to read their pages."""
 
-    numbers: Sequence[int]
-    dpi: float
-    embedded_text: bool
-    parameters: Mapping[str, Any]
-    page_seconds: float  # a page's own time budget
-    request: RequestContext
-
-    @property
-    def deadline(self) -> Deadline:
-        return self.request.deadline
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """One page with its outcome; `engine` is what read it, None where nothing did."""
-
-    page: dict[str, Any]
-    engine: dict[str, Any] | None
+    model_server: ModelServer
+    concurrency: Concurrency
+    pages: Budget  # bytes of page images and embedded words in memory
+    page_bytes: int  # maximum for one page
+    page_seconds: float  # time budget of each page
+    model_name: str
+    metrics: GatewayMetrics
 
 
 class Fanout:
-    """One document on its way. `pages` is used once; `close` ends what is still going on."""
+    """Reads the pages while the context lasts; iteration yields each number when its page can be sent."""
 
     def __init__(
-        self, task: Task, splitter: Splitter, model_server: ModelServer, window: Window, held: PagesHeld
+        self,
+        order: Order,
+        splitter: Splitter,
+        record: Record,
+        shared: PageSources,
+        request_id: str,
+        deadline: Deadline,
     ) -> None:
-        self._task = task
+        self._order = order
         self._splitter = splitter
-        self._model_server = model_server
-        self._window = window
-        self._held = held
-        self._ahead = asyncio.Semaphore(_AHEAD)
-        self._out: asyncio.Queue[asyncio.Task[Read] | None] = asyncio.Queue(_OUT_OF_ORDER)
-        self._reading: set[asyncio.Task[Read]] = set()
-        self._drawing: asyncio.Task[None] | None = None
+        self._record = record
+        self._shared = shared
+        self._request_id = request_id
+        self._deadline = deadline
+        self._ahead = Budget(_AHEAD)
+        self._splitting = Budget(1)
+        self._unsent = Budget(_UNSENT)
+        self._places: dict[int, Share] = {}
+        self._recorded = {number: asyncio.Event() for number in record.numbers}
+        self._reading: asyncio.Task[None] | None = None
         self._refused_since: float | None = None
 
-    async def pages(self) -> AsyncIterator[Read]:
-        """Each page in its turn, as soon as it and those before it are there.
+    async def __aenter__(self) -> Self:
+        self._reading = asyncio.create_task(self._read_all())
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        """The numbers in the requested order. A page counts as sent when the iterator is asked for the next one.
 
         Raises:
-            ServiceError: the request itself was refused by the model server.
+            ServiceError: the model server refused the request itself, or the record could not be written.
         """
-        self._drawing = asyncio.create_task(self._draw())
-        while (reading := await self._out.get()) is not None:
-            yield await reading
-        await self._drawing
+        assert self._reading is not None  # noqa: S101 - narrows the type
+        for number, recorded in self._recorded.items():
+            waiting = asyncio.ensure_future(recorded.wait())
+            await asyncio.wait({waiting, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                waiting.cancel()
+                self._reading.result()
+            yield number
+            self._places.pop(number).give_back()
 
-    async def close(self) -> None:
-        going = [task for task in (self._drawing, *self._reading) if task is not None]
-        for task in going:
-            task.cancel()
-        await asyncio.gather(*going, return_exceptions=True)
-
-    async def _draw(self) -> None:
-        """Take the pages out, a few ahead of those that are read."""
+    async def _read_all(self) -> None:
         try:
-            for number in self._task.numbers:
-                await self._ahead.acquire()
-                split = await self._take_out(number)
-                reading = asyncio.create_task(self._read(number, split))
-                self._reading.add(reading)
-                reading.add_done_callback(partial(self._done, split))
-                await self._out.put(reading)
-        except asyncio.CancelledError:
-            raise  # nobody listens any more
-        except BaseException:
-            await self._out.put(None)
-            raise
-        await self._out.put(None)
+            async with asyncio.TaskGroup() as group:
+                for number in self._record.numbers:
+                    self._places[number] = await self._unsent.wait()  # the iterator frees it
+                    ahead = await self._ahead.wait()
+                    group.create_task(self._page(number, ahead))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
 
-    def _done(self, split: Split | ServiceError, reading: asyncio.Task[Read]) -> None:
-        """Also of a task that was cancelled before it began."""
-        self._reading.discard(reading)
-        if not isinstance(split, ServiceError):
-            self._held.give_back(len(split.body))
-        if not reading.cancelled():
-            reading.exception()  # whoever waits for it sees it, or nobody has to
+    async def _page(self, number: int, ahead: Share) -> None:
+        """Move one page from the document to the record, and free all that it used."""
+        with ahead, contextlib.ExitStack() as held:
+            try:
+                page = await self._outcome(number, ahead, held)
+            except ServiceError as failure:
+                if failure.status == _OF_THE_REQUEST:
+                    raise
+                page = failed_page(number, failure)
+            self._record.put(page)
+            self._shared.metrics.page(page["code"] if page["status"] == "failed" else page["source"])
+            self._recorded[number].set()
 
-    async def _take_out(self, number: int) -> Split | ServiceError:
-        task = self._task
-        if not task.deadline.left():  # or a splitter would be started and killed for each page that is left
-            return DeadlineExceeded()
-        began = time.monotonic()
-        try:
+    async def _outcome(self, number: int, ahead: Share, held: contextlib.ExitStack) -> AnswerPage:
+        with await self._splitting.wait(deadline=self._deadline):
+            share = await self._shared.pages.wait(self._shared.page_bytes, deadline=self._deadline)
+            held.enter_context(share)
+            if (
+                not self._deadline.left()
+            ):  # otherwise a splitter would be started and killed for each remaining page
+                raise DeadlineExceeded
             split = await self._splitter.page(
-                number,
-                task.deadline,
-                dpi=task.dpi,
-                embedded_text=task.embedded_text,
-                around=around(task.parameters),
+                number, self._deadline, dpi=self._order.dpi, embedded_text=self._order.embedded_text
             )
-            async with asyncio.timeout(task.deadline.left()):
-                await self._held.take(len(split.body))
-        except ServiceError as error:
-            return error
-        except TimeoutError:
-            return DeadlineExceeded()
-        split.page["duration_seconds"] = round(time.monotonic() - began, 6)
-        return split
-
-    async def _read(self, number: int, split: Split | ServiceError) -> Read:
-        """The page's outcome, whatever happens to it; its place ahead is given back on the way."""
-        waiting = [self._ahead.release]
+        if split.page is not None:
+            return read_page(number, split.page, dpi=split.dpi, attempts=0, model_name="", source="embedded")
+        share.resize(len(split.image_b64))
+        attempts = [0]
         try:
-            if isinstance(split, ServiceError):
-                return _failed(number, split, 0, {})
-            if split.page["source"] == "embedded":
-                return _ok(number, split.page, split.page, 0, None)
-            return await self._recognise(number, split, waiting)
-        finally:
-            while waiting:
-                waiting.pop()()
+            page = await self._recognise(number, split, ahead, attempts)
+        except ServiceError as failure:
+            if failure.status == _OF_THE_REQUEST:
+                raise
+            return failed_page(
+                number,
+                failure,
+                attempts=attempts[0],
+                size=(split.width, split.height),
+                dpi=split.dpi,
+                duration_seconds=split.seconds,
+            )
+        return read_page(number, page, dpi=split.dpi, attempts=attempts[0], model_name=self._shared.model_name)
 
-    async def _recognise(self, number: int, split: Split, waiting: list[Any]) -> Read:
-        attempts = timeouts = 0
-        deadline = self._task.deadline
-        try:
-            while True:
-                async with asyncio.timeout(deadline.left()), self._window.place():
-                    while waiting:
-                        waiting.pop()()
-                    try:
-                        prediction = await self._call(number, split)
-                        return _ok(number, split.page, prediction, attempts + 1, prediction["engine"])
-                    except ServiceError as error:
-                        failure = error
-                refused = failure.code in REFUSALS
-                attempts += not refused
-                timeouts += failure.code == DeadlineExceeded.code
-                if self._is_final(failure, attempts, timeouts):
-                    break
-                pause = min(failure.retry_after or 0.0, _LONGEST_PAUSE) if refused else _PAUSES[attempts]
-                if pause >= deadline.left():
-                    break
-                log.info("page put back", extra={"page": number, "code": failure.code, "attempts": attempts})
-                await asyncio.sleep(pause)
-        except TimeoutError:
-            failure = DeadlineExceeded()
-        if failure.status == _OF_THE_REQUEST:
-            raise failure
-        return _failed(number, failure, attempts, split.page)
+    async def _recognise(self, number: int, split: SplitPage, ahead: Share, attempts: list[int]) -> Page:
+        """Call until the page is read or fails finally; `attempts` counts the calls that began it."""
+        timeouts = 0
+        while True:
+            with await self._shared.concurrency.wait(deadline=self._deadline):
+                ahead.give_back()
+                try:
+                    page = await self._call(number, split)
+                except ServiceError as error:
+                    failure = error
+                else:
+                    attempts[0] += 1
+                    return page
+            refused = failure.code in REFUSALS
+            attempts[0] += not refused
+            timeouts += failure.code == DeadlineExceeded.code
+            if self._is_final(failure, attempts[0], timeouts):
+                raise failure
+            pause = min(failure.retry_after or 0.0, _LONGEST_PAUSE) if refused else _PAUSES[attempts[0]]
+            if pause >= self._deadline.left():
+                raise failure
+            log.info("page put back", extra={"page": number, "code": failure.code, "attempts": attempts[0]})
+            await asyncio.sleep(pause)
 
-    async def _call(self, number: int, split: Split) -> dict[str, Any]:
-        task = self._task
+    async def _call(self, number: int, split: SplitPage) -> Page:
+        shared = self._shared
         began = time.monotonic()
         try:
-            prediction = await self._model_server.read_page(split.body, task.request, number, task.page_seconds)
+            page = await shared.model_server.read_document_page(
+                split.image_b64,
+                self._order.parameters,
+                page_id(self._request_id, number),
+                Deadline(min(shared.page_seconds, self._deadline.left())),
+            )
         except ServiceError as error:
             if error.code in REFUSALS:
-                self._window.refused()
+                shared.concurrency.refused()
                 self._refused_since = self._refused_since or time.monotonic()
             raise
         self._refused_since = None
-        self._window.answered(time.monotonic() - began, prediction["duration_seconds"])
-        return prediction
+        shared.concurrency.answered(time.monotonic() - began, page["duration_seconds"])
+        return page
 
     def _is_final(self, failure: ServiceError, attempts: int, timeouts: int) -> bool:
         if failure.code in REFUSALS:
             return self._refused_since is not None and time.monotonic() - self._refused_since > _PATIENCE_SECONDS
-        return failure.code not in PASSING or attempts >= _MOST_ATTEMPTS or timeouts >= _MOST_TIMEOUTS
-
-
-def _ok(
-    number: int, split: Mapping[str, Any], found: Mapping[str, Any], attempts: int, engine: dict[str, Any] | None
-) -> Read:
-    page = {
-        "page": number,
-        "status": "ok",
-        "source": split["source"],
-        "width": found["width"],
-        "height": found["height"],
-        "dpi": split["dpi"],
-        "text": found["text"],
-        "confidence": found["confidence"],
-        "words": found["words"],
-        "duration_seconds": found["duration_seconds"],
-        "attempts": attempts,
-    }
-    return Read(page, engine)
-
-
-def _failed(number: int, failure: ServiceError, attempts: int, known: Mapping[str, Any]) -> Read:
-    page = {
-        "page": number,
-        "status": "failed",
-        "source": "ocr",
-        "width": known.get("width"),
-        "height": known.get("height"),
-        "dpi": known.get("dpi"),
-        "text": "",
-        "confidence": None,
-        "words": [],
-        "duration_seconds": known.get("duration_seconds", 0.0),
-        "attempts": attempts,
-        "code": failure.code,
-        "detail": str(failure),
-    }
-    return Read(page, None)
+        return failure.code not in BROKEN or attempts >= _MOST_ATTEMPTS or timeouts >= _MOST_TIMEOUTS

@@ -1,4 +1,4 @@
-"""Which pages of a document were asked for: `1-3,7`."""
+"""Selection of pages of a document: `1-3,7`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RANGE = re.compile(r"(\d+)(-?)(\d*)")
 
 
 def parse(text: str) -> list[tuple[int, int | None]]:
-    """First and last page of each range; None: to the end. `text` fits PATTERN.
+    """First and last page of each range; None: to the end. `text` matches PATTERN.
 
     Raises:
         ValueError: a range that ends before it begins, or the page 0.
@@ -27,7 +27,7 @@ def parse(text: str) -> list[tuple[int, int | None]]:
 
 
 def choose(text: str | None, page_count: int, most: int) -> list[int]:
-    """The pages to read, each once, in the order asked for; all of them without a `text`.
+    """The pages to read, each once, in the requested order; all pages without a `text`.
 
     Raises:
         NoSuchPage, TooManyPages.

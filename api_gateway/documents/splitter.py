@@ -1,7 +1,8 @@
-"""The parent's side of the splitter: it holds the clock, watches the memory, and may kill.
+"""The parent's side of the splitter, the child process that splits a document into pages.
 
-A child that dies on a page is started again, once for that page: somebody else may have killed it. Where it takes
-too long or too much memory, the page is given up at once. After a few such pages the rest of the document is, too.
+If the child dies on a page, it is started again, once for that page: something else may have killed it. If it uses
+too much time, memory or output, the page fails at once. After a few such pages, the remaining pages fail too.
+A child that was killed while idle is replaced, and the page does not fail.
 """
 
 from __future__ import annotations
@@ -10,118 +11,125 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from api_gateway import errors
-from service_kit.child import Child, ChildDied
-from service_kit.errors import DeadlineExceeded
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from service_kit.deadline import Deadline
+from service_kit.child import CallLimits, Child, ChildLost, CommonMemory, Header, Reply
+from service_kit.deadline import Deadline
+from service_kit.errors import DeadlineExceeded, NotReady
+from service_kit.page import Page
 
 log = logging.getLogger("splitter")
 
-MODULE = "api_gateway.documents.splitter_child"
-_LOOK_SECONDS = 0.05  # between looks at the child's memory
-_MOST_DEATHS = 3
-_LAST_WALL = 8  # times the memory at which the parent kills: the child's address space
+MODULE = "api_gateway.children.split_main"
+_START_SECONDS = 20.0
+_MOST_LOSSES = 3  # pages whose child died or was killed
+_ADDRESS_SPACE = 8  # times the memory at which the child is killed
+_ANSWER_BYTES = 16 << 20  # in addition to a page's picture in base64: words of embedded text
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """`seconds` for opening and for each page; `max_image_bytes` of a page's picture, before base64."""
+class SplitterLimits:
+    """`seconds` to open the document, and for each page; `max_image_bytes` of a picture, before base64."""
 
     seconds: float
     kill_bytes: int
     max_points: float
     max_pixels: int
     max_image_bytes: int
+    common: CommonMemory
     module: str = MODULE
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Header:
         return {
             "max_points": self.max_points,
             "max_pixels": self.max_pixels,
             "max_image_bytes": self.max_image_bytes,
-            "max_address_space": self.kill_bytes * _LAST_WALL,
+            "max_address_space": self.kill_bytes * _ADDRESS_SPACE,
         }
 
+    @property
+    def call(self) -> CallLimits:
+        return CallLimits(
+            resident_bytes=self.kill_bytes,
+            answer_bytes=self.max_image_bytes * 4 // 3 + _ANSWER_BYTES,
+            seconds=self.seconds,
+            start_seconds=_START_SECONDS,
+            common=self.common,
+        )
 
-class Split(NamedTuple):
-    """What is known of a page (`source`, `width`, `height`, `dpi`; its text where embedded), and its picture."""
 
-    page: dict[str, Any]
-    body: bytes  # base64, with what belongs around it
+class SplitPage(NamedTuple):
+    """A page image, or the page itself if its text is embedded; `seconds` is the time that it took."""
 
-
-class _GivenUp(Exception):
-    """The child had to be killed."""
+    page: Page | None
+    width: int
+    height: int
+    dpi: float | None
+    image_b64: bytes
+    seconds: float
 
 
 class Splitter:
-    """One document, taken apart. Its owner calls `close` in the end, whatever happened."""
+    """Splits one document. Its owner always calls `close` at the end."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SplitterLimits, env: Mapping[str, str]) -> None:
         self._limits = limits
+        self._env = env
         self._starting: asyncio.Task[Child] | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._opening: dict[str, Any] = {}
-        self._deaths = 0
-        self.page_count = 0
+        self._opening: Header = {}
+        self._losses = 0
 
     def start(self) -> None:
-        """Let the child begin to start, so that it is there when the document is."""
+        """Start the child early, so that it is ready when the document has arrived."""
         if self._starting is None:
-            self._starting = asyncio.create_task(self._spawn())
+            limits = self._limits
+            self._starting = asyncio.create_task(Child.start(limits.module, limits.config, limits.call, self._env))
 
     async def open(
         self, path: Path, kind: Literal["pdf", "tiff"], password: str | None, deadline: Deadline
-    ) -> None:
-        """Sets `page_count`.
+    ) -> int:
+        """Open the document; return its number of pages.
 
         Raises:
-            DamagedDocument, PasswordRequired, WrongPassword, DeadlineExceeded.
+            DamagedDocument, PasswordRequired, WrongPassword, NotReady, DeadlineExceeded.
         """
         self._opening = {"open": str(path), "kind": kind, "password": password}
         try:
-            answer, _ = await self._call_again_once(self._opening, deadline)
-        except (ChildDied, _GivenUp):
-            raise errors.DamagedDocument from None
-        self.page_count = answer["page_count"]
+            reply = await self._call_again_once(self._opening, deadline, ("crashed", "killed", "memory"))
+        except ChildLost as lost:
+            raise errors.DamagedDocument from lost
+        page_count: int = reply.header["page_count"]
+        return page_count
 
-    async def page(
-        self,
-        number: int,
-        deadline: Deadline,
-        *,
-        dpi: float,
-        embedded_text: bool,
-        around: tuple[str, str] = ("", ""),
-    ) -> Split:
-        """Page `number`, counted from 1; `around` stands before and behind its picture.
+    async def page(self, number: int, deadline: Deadline, *, dpi: float, embedded_text: bool) -> SplitPage:
+        """Extract page `number`, counted from 1.
 
         Raises:
-            DamagedPage, PageTooLarge, TooManyPixels, PageTooComplex, DeadlineExceeded.
+            DamagedPage, PageTooLarge, TooManyPixels, PageTooComplex, NotReady, DeadlineExceeded.
         """
-        if self._deaths >= _MOST_DEATHS:
+        if self._losses >= _MOST_LOSSES:
             raise errors.DamagedPage("Not tried: too many pages of this document could not be taken out of it.")
-        question = {"page": number, "dpi": dpi, "embedded_text": embedded_text, "around": around}
+        began = time.monotonic()
+        question = {"page": number, "dpi": dpi, "embedded_text": embedded_text}
         try:
-            answer, body = await self._call_again_once(question, deadline)
-        except ChildDied:
-            self._deaths += 1
-            raise errors.DamagedPage("The page can't be taken out of the document: reading it fails.") from None
-        except _GivenUp:
-            self._deaths += 1
-            raise errors.PageTooComplex from None
-        return Split(answer["page"], body)
+            known, image_b64 = await self._call_again_once(question, deadline, ("crashed", "killed"))
+        except ChildLost as lost:
+            self._losses += 1
+            if lost.cause in ("crashed", "killed"):
+                text = "The page can't be taken out of the document: reading it fails."
+                raise errors.DamagedPage(text) from lost
+            raise errors.PageTooComplex from lost
+        seconds = round(time.monotonic() - began, 6)
+        return SplitPage(known.get("page"), known["width"], known["height"], known["dpi"], image_b64, seconds)
 
     async def close(self) -> None:
-        """The child ends, also where this is cancelled; `close` again then waits for it."""
+        """End the child, even if this call is cancelled; a second `close` then waits for the end."""
         starting, self._starting = self._starting, None
         if starting is not None:
             starting.cancel()
@@ -129,69 +137,72 @@ class Splitter:
         if self._ending is not None:
             await asyncio.shield(self._ending)
 
-    async def _spawn(self) -> Child:
-        child, _ = await Child.spawn(self._limits.module, self._limits.config, {})
-        return child
-
-    async def _call_again_once(self, question: dict[str, Any], deadline: Deadline) -> tuple[dict[str, Any], bytes]:
+    async def _call_again_once(self, question: Header, deadline: Deadline, again: tuple[str, ...]) -> Reply:
         try:
             return await self._call(question, deadline)
-        except ChildDied as died:
-            log.warning("splitter died", extra={"status": died.status, "last_words": died.last_words[-1000:]})
+        except ChildLost as lost:
+            if lost.cause not in again:
+                raise
         return await self._call(question, deadline)
 
-    async def _call(self, question: dict[str, Any], deadline: Deadline) -> tuple[dict[str, Any], bytes]:
-        """The child's answer; without one, there is no child any more.
+    async def _call(self, question: Header, deadline: Deadline) -> Reply:
+        """The child's answer. If none arrives, the child is ended.
 
         Raises:
-            ChildDied, _GivenUp, DeadlineExceeded, and what the child refuses.
+            ChildLost, NotReady, DeadlineExceeded, and the child's own errors.
         """
-        fresh = self._starting is None
         try:
-            self.start()
-            assert self._starting is not None  # noqa: S101 - narrows the type
-            child = await asyncio.shield(self._starting)
-            if fresh and "open" not in question:
-                _answered(await self._watched(child, self._opening, deadline))
-            return _answered(await self._watched(child, question, deadline))
-        except (ChildDied, _GivenUp, DeadlineExceeded, asyncio.CancelledError):
+            child, fresh = await self._child(deadline)
+            if fresh and question is not self._opening:
+                _answered(await child.call(self._opening, deadline=deadline))
+            return _answered(await child.call(question, deadline=deadline))
+        except ChildLost as lost:
+            log.warning(
+                "splitter lost",
+                extra={"cause": lost.cause, "status": lost.status, "last_words": lost.last_words[-1000:]},
+            )
+            await self.close()
+            raise
+        except (NotReady, DeadlineExceeded, asyncio.CancelledError):
             await self.close()
             raise
 
-    async def _watched(
-        self, child: Child, question: dict[str, Any], deadline: Deadline
-    ) -> tuple[dict[str, Any], bytes]:
-        began = time.monotonic()
-        call = asyncio.ensure_future(child.call(question))
-        try:
-            while not call.done():
-                await asyncio.wait({call}, timeout=_LOOK_SECONDS)
-                if not call.done():
-                    self._check(child, time.monotonic() - began, deadline)
-            return await call
-        finally:
-            call.cancel()
+    async def _child(self, deadline: Deadline) -> tuple[Child, bool]:
+        """The child, and whether it is new.
 
-    def _check(self, child: Child, seconds: float, deadline: Deadline) -> None:
-        if not deadline.left():
+        Raises:
+            NotReady: it can't be started.
+            DeadlineExceeded.
+        """
+        if self._starting is not None and _is_gone(self._starting):
+            await self.close()
+        fresh = self._starting is None
+        self.start()
+        assert self._starting is not None  # noqa: S101 - narrows the type
+        await asyncio.wait({self._starting}, timeout=deadline.left())
+        if not self._starting.done():
             raise DeadlineExceeded
-        if seconds > self._limits.seconds:
-            log.warning("splitter too slow", extra={"seconds": round(seconds, 2)})
-            raise _GivenUp
-        if (resident := child.resident_bytes()) > self._limits.kill_bytes:
-            log.warning("splitter too large", extra={"resident_bytes": resident})
-            raise _GivenUp
+        try:
+            return self._starting.result(), fresh
+        except (ChildLost, DeadlineExceeded, OSError) as error:
+            last_words = error.last_words[-1000:] if isinstance(error, ChildLost) else ""
+            log.error("splitter not started", extra={"cause": repr(error), "last_words": last_words})  # noqa: TRY400
+            raise NotReady from error
+
+
+def _is_gone(starting: asyncio.Task[Child]) -> bool:
+    return starting.done() and starting.exception() is None and starting.result().gone.done()
 
 
 async def _end(starting: asyncio.Task[Child]) -> None:
-    with contextlib.suppress(asyncio.CancelledError, ChildDied):
+    with contextlib.suppress(asyncio.CancelledError, ChildLost, DeadlineExceeded, OSError):
         await (await starting).close()
 
 
-def _answered(answer: tuple[dict[str, Any], bytes]) -> tuple[dict[str, Any], bytes]:
-    error = answer[0].get("error")
+def _answered(reply: Reply) -> Reply:
+    error = reply.header.get("error")
     if error is None:
-        return answer
+        return reply
     if "cause" in error:
         log.warning("document not understood", extra={"cause": error["cause"]})
     raise errors.FROM_SPLITTER.get(error["code"], errors.DamagedPage)(error["text"] or None)

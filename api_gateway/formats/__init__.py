@@ -1,45 +1,54 @@
-"""The formats of answers: the one table that negotiation, the query parameter and /docs go by."""
+"""The formats of answers, in the one table that negotiation, the query parameter and /docs use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from api_gateway.answer import Answer, AnswerPage
 from api_gateway.formats import alto, hocr, json, ndjson, text, tsv
-from api_gateway.formats.layout import Answer
 
 Name = Literal["json", "text", "hocr", "alto", "tsv", "ndjson", "pdf"]  # the table's keys: types can't be computed
+# Yields UTF-8 in pieces of about a page, with one page in memory. It may iterate over the pages twice.
+Render = Callable[[Answer, Iterable[AnswerPage]], Iterator[bytes]]
 
 
 class Format(NamedTuple):
-    """`render` is a pure function of the answer that `schemas.OcrAnswer` describes; what it gives is UTF-8.
+    """`render` is None if documents/composer.py makes the answer, because it also needs the upload.
 
-    None: it takes the upload as well, and documents/composer.py makes it.
+    `light`: a page is rendered so fast that the event loop may do it.
     """
 
     media_type: str
     suffix: str
-    render: Callable[[Answer], bytes] | None
+    render: Render | None
     description: str
+    light: bool = False
 
     @property
     def content_disposition(self) -> str:
-        """Shown in the browser, and saved under a name of ours: nothing that a client wrote gets into a header."""
+        """Browsers show the answer and save it under a fixed name; no text of a client gets into a header."""
         return f'inline; filename="ocr.{self.suffix}"'
 
 
-# The first is sent where the client leaves it open. hOCR's type is the one in its specification (1.2, appendix C);
-# for ALTO none is registered.
+# The first one is the default. hOCR's media type is from its specification (1.2, appendix C); none is registered
+# for ALTO.
 FORMATS: dict[Name, Format] = {
-    "json": Format("application/json", "json", json.render, "each word with its place and confidence"),
-    "text": Format("text/plain", "txt", text.render, "the bare text"),
+    "json": Format(
+        "application/json", "json", json.render, "each word with its position and confidence", light=True
+    ),
+    "text": Format("text/plain", "txt", text.render, "only the text", light=True),
     "hocr": Format("text/vnd.hocr+html", "hocr", hocr.render, "hOCR 1.2, as XHTML"),
     "alto": Format("application/alto+xml", "xml", alto.render, "ALTO 4.4"),
     "tsv": Format("text/tab-separated-values", "tsv", tsv.render, "a table with Tesseract's columns"),
     "ndjson": Format(
-        "application/x-ndjson", "ndjson", ndjson.render, "a line of JSON for each page as soon as it is read"
+        "application/x-ndjson",
+        "ndjson",
+        ndjson.render,
+        "one line of JSON per page, as soon as it is read",
+        light=True,
     ),
     "pdf": Format(
-        "application/pdf", "pdf", None, "the upload as a searchable PDF: its pages as they are, and invisible text"
+        "application/pdf", "pdf", None, "the upload as a searchable PDF: its pages unchanged, with invisible text"
     ),
 }

@@ -1,18 +1,19 @@
-"""ALTO 4.4 (https://www.loc.gov/standards/alto/), laid out as Tesseract does it.
+"""ALTO 4.4 (https://www.loc.gov/standards/alto/), structured like Tesseract's output.
 
-A block is a ComposedBlock, each of its paragraphs a TextBlock. The step is described by OCRProcessing, which
-ALTO 4 deprecates and still has: it is what readers of all versions know.
+A block is a ComposedBlock, each of its paragraphs a TextBlock. OCRProcessing describes the recognition: ALTO 4
+deprecates it, but readers of all versions know it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, pairwise
-from typing import Any
 from xml.etree import ElementTree as ET
 
-from api_gateway.formats.layout import Answer, Box, Line, Word, blocks, printable
-from api_gateway.formats.markup import document, not_read
+from api_gateway.answer import Answer, AnswerPage, Model
+from api_gateway.formats.blocks import Box, Line, blocks, printable
+from api_gateway.formats.markup import document, engines, not_read
+from service_kit.page import Word
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 _ROOT = {
@@ -23,38 +24,33 @@ _ROOT = {
 }
 
 
-def render(answer: Answer) -> bytes:
+def render(answer: Answer, pages: Iterable[AnswerPage]) -> Iterator[bytes]:
     alto = ET.Element("alto", _ROOT)
-    _describe(ET.SubElement(alto, "Description"), answer)
-    layout = ET.SubElement(alto, "Layout")
-    for page in answer["pages"]:
-        _page(layout, page)
-    return document(alto)
-
-
-def _describe(description: ET.Element, answer: Answer) -> None:
+    description = ET.SubElement(alto, "Description")
     ET.SubElement(description, "MeasurementUnit").text = "pixel"
     source = ET.SubElement(description, "sourceImageInformation")
     ET.SubElement(source, "fileIdentifier").text = answer["request_id"]
-    if answer["model"] is None:  # nothing was recognised
-        return
-    processing = ET.SubElement(description, "OCRProcessing", {"ID": "OCR_1"})
+    for number, model in enumerate(engines(answer, pages), 1):
+        _describe(ET.SubElement(description, "OCRProcessing", {"ID": f"OCR_{number}"}), model)
+    yield from document(alto, ET.SubElement(alto, "Layout"), map(_page, pages))
+
+
+def _describe(processing: ET.Element, model: Model) -> None:
     step = ET.SubElement(processing, "ocrProcessingStep")
-    languages = ",".join(answer["model"]["languages"])
-    ET.SubElement(step, "processingStepSettings").text = f"languages={languages}"
+    ET.SubElement(step, "processingStepSettings").text = f"languages={','.join(model['languages'])}"
     software = ET.SubElement(step, "processingSoftware")
     ET.SubElement(software, "softwareName").text = "tesseract"
-    ET.SubElement(software, "softwareVersion").text = answer["model"]["tesseract"]
+    ET.SubElement(software, "softwareVersion").text = model["tesseract"]
 
 
-def _page(layout: ET.Element, page: dict[str, Any]) -> None:
+def _page(page: AnswerPage) -> ET.Element:
     number = page["page"]
+    sheet = ET.Element("Page", {"ID": f"page_{number}", "PHYSICAL_IMG_NR": str(number)})
     if page["status"] == "failed":
-        sheet = ET.SubElement(layout, "Page", {"ID": f"page_{number}", "PHYSICAL_IMG_NR": str(number)})
         sheet.append(not_read(page))
-        return
+        return sheet
     size = {"WIDTH": str(page["width"]), "HEIGHT": str(page["height"])}
-    sheet = ET.SubElement(layout, "Page", {"ID": f"page_{number}", "PHYSICAL_IMG_NR": str(number), **size})
+    sheet.attrib.update(size)
     if page["confidence"] is not None:
         sheet.set("PC", _share(page["confidence"]))
     space = ET.SubElement(sheet, "PrintSpace", {"HPOS": "0", "VPOS": "0", **size})
@@ -66,6 +62,7 @@ def _page(layout: ET.Element, page: dict[str, Any]) -> None:
             for line in paragraph.lines:
                 row = ET.SubElement(text, "TextLine", _placed(f"line_{number}_{next(lines)}", line.bbox))
                 _fill(row, line, [f"string_{number}_{next(strings)}" for _ in line.words])
+    return sheet
 
 
 def _fill(row: ET.Element, line: Line, identities: Sequence[str]) -> None:
@@ -79,7 +76,7 @@ def _fill(row: ET.Element, line: Line, identities: Sequence[str]) -> None:
 
 
 def _space(word: Word, following: Word) -> dict[str, str]:
-    """What is between two words, whichever way they are read; of no width where they touch."""
+    """The space between two words, in either reading direction; of width 0 if they touch."""
     (x0, y0, x1, _), (next_x0, _, next_x1, _) = word["bbox"], following["bbox"]
     left = min(x1, next_x1)
     return {"HPOS": str(left), "VPOS": str(y0), "WIDTH": str(max(0, max(x0, next_x0) - left))}
@@ -91,5 +88,5 @@ def _placed(identity: str, box: Box) -> dict[str, str]:
 
 
 def _share(confidence: float) -> str:
-    """0 to 1, as ALTO has it."""
+    """ALTO's confidence, 0 to 1."""
     return f"{confidence / 100:.4f}"

@@ -1,43 +1,41 @@
 """hOCR 1.2 (http://kba.github.io/hocr-spec/1.2/) as XHTML, with the elements and ids that Tesseract uses.
 
-The property `image` is left out: the picture's name is the client's business.
+The property `image` is left out: only the client knows the picture's name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import Any
 from xml.etree import ElementTree as ET
 
-from api_gateway.formats.layout import Answer, Box, blocks, printable
-from api_gateway.formats.markup import document, not_read
+from api_gateway.answer import Answer, AnswerPage
+from api_gateway.formats.blocks import Box, blocks, printable
+from api_gateway.formats.markup import document, engines, not_read
 
 _CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
 
 
-def render(answer: Answer) -> bytes:
-    model = answer["model"]
+def render(answer: Answer, pages: Iterable[AnswerPage]) -> Iterator[bytes]:
     html = ET.Element("html", {"xmlns": "http://www.w3.org/1999/xhtml"})
     head = ET.SubElement(html, "head")
     ET.SubElement(head, "title").text = "Recognised text"
     ET.SubElement(head, "meta", {"charset": "utf-8"})
+    versions = [f"tesseract {model['tesseract']}" for model in engines(answer, pages)]
     for name, content in {
-        "ocr-system": f"tesseract {model['tesseract']}" if model else "embedded text",
+        "ocr-system": ", ".join(versions) or "embedded text",
         "ocr-capabilities": _CAPABILITIES,
-        "ocr-number-of-pages": str(len(answer["pages"])),
+        "ocr-number-of-pages": str(answer["pages_ok"] + answer["pages_failed"]),
     }.items():
         ET.SubElement(head, "meta", {"name": name, "content": content})
-    body = ET.SubElement(html, "body")
-    for page in answer["pages"]:
-        _page(body, page)
-    return document(html, "<!DOCTYPE html>\n")
+    yield from document(html, ET.SubElement(html, "body"), map(_page, pages), "<!DOCTYPE html>\n")
 
 
-def _page(body: ET.Element, page: dict[str, Any]) -> None:
+def _page(page: AnswerPage) -> ET.Element:
     number = page["page"]
     box = _bbox((0, 0, page["width"] or 0, page["height"] or 0))
-    division = _element(body, "div", "ocr_page", f"page_{number}", f"{box}; ppageno {number - 1}")
-    division.text = "\n"  # an empty page is not written as <div/>, which browsers take for an opening tag
+    division = ET.Element("div", _attributes("ocr_page", f"page_{number}", f"{box}; ppageno {number - 1}"))
+    division.text = "\n"  # not <div/>, which browsers read as an opening tag
     if page["status"] == "failed":
         division.append(not_read(page))
     paragraphs, lines, words = count(1), count(1), count(1)
@@ -48,14 +46,19 @@ def _page(body: ET.Element, page: dict[str, Any]) -> None:
             for line in paragraph.lines:
                 span = _element(par, "span", "ocr_line", f"line_{number}_{next(lines)}", _bbox(line.bbox))
                 for word in line.words:
-                    # A whole number: fractions are allowed, and not all readers understand them.
+                    # A whole number: fractions are allowed, but not all readers accept them.
                     title = f"{_bbox(word['bbox'])}; x_wconf {round(word['confidence'])}"
                     leaf = _element(span, "span", "ocrx_word", f"word_{number}_{next(words)}", title)
                     leaf.text = printable(word["text"])
+    return division
 
 
 def _element(parent: ET.Element, tag: str, kind: str, identity: str, title: str) -> ET.Element:
-    return ET.SubElement(parent, tag, {"class": kind, "id": identity, "title": title})
+    return ET.SubElement(parent, tag, _attributes(kind, identity, title))
+
+
+def _attributes(kind: str, identity: str, title: str) -> dict[str, str]:
+    return {"class": kind, "id": identity, "title": title}
 
 
 def _bbox(box: Box) -> str:

@@ -1,19 +1,42 @@
-"""A tree of elements as an XML document."""
+"""XML documents whose pages are written one at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from api_gateway.answer import Answer, AnswerPage, Model
 
-def not_read(page: dict[str, Any]) -> ET.Element[Any]:
-    """A comment in place of the text of a page that failed; nothing in a code of ours ends a comment."""
+_PAGES = "pages"  # a comment that stands for them in the serialised document
+
+
+def not_read(page: AnswerPage) -> ET.Element[Any]:
+    """A comment instead of the text of a failed page; none of our error codes can end a comment."""
     comment: ET.Element[Any] = ET.Comment(f" page {page['page']} could not be read: {page['code']} ")
     return comment
 
 
-def document(root: ET.Element, doctype: str = "") -> bytes:
-    """In UTF-8, indented; the tree gains the white space for that. What XML would misread is escaped."""
+def engines(answer: Answer, pages: Iterable[AnswerPage]) -> list[Model]:
+    """The models that read the pages, one for each version; empty if all text was embedded."""
+    if answer["model"] is not None:
+        return [answer["model"]]
+    found: dict[str, Model] = {}
+    for page in pages:
+        if page["model"] is not None:
+            found.setdefault(page["model"]["tesseract"], page["model"])
+    return [*found.values()]
+
+
+def document(
+    root: ET.Element, parent: ET.Element, pages: Iterable[ET.Element], doctype: str = ""
+) -> Iterator[bytes]:
+    """UTF-8, indented: `root` with the pages in `parent`, its empty child."""
+    parent.append(ET.Comment(_PAGES))
     ET.indent(root, " ")
-    text = ET.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{doctype}{text}\n'.encode()
+    head, tail = ET.tostring(root, encoding="unicode").split(f"<!--{_PAGES}-->")
+    yield f'<?xml version="1.0" encoding="UTF-8"?>\n{doctype}{head}'.encode()
+    for at, page in enumerate(pages):
+        ET.indent(page, " ", level=2)
+        yield ("\n  " * (at > 0) + ET.tostring(page, encoding="unicode")).encode()
+    yield f"{tail}\n".encode()

@@ -1,10 +1,12 @@
-"""Plain text: a line a line, an empty line between paragraphs."""
+"""Plain text: one line of text per line, blank lines between paragraphs, a form feed between pages."""
 
 from __future__ import annotations
 
-from api_gateway.formats.layout import Answer
+from collections.abc import Iterable, Iterator
+
+from api_gateway.answer import Answer, AnswerPage
 
 
-def render(answer: Answer) -> bytes:
-    text: str = answer["text"]
-    return text.encode()
+def render(_answer: Answer, pages: Iterable[AnswerPage]) -> Iterator[bytes]:
+    for at, page in enumerate(pages):
+        yield b"\f" * (at > 0) + page["text"].encode()

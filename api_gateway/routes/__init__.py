@@ -1,1 +1,1 @@
-"""One file an endpoint, or a few that belong together."""
+"""One file per endpoint, or for a few that belong together."""

@@ -1,4 +1,4 @@
-"""GET /health/live, /health/serving, /health/ready and /metrics: open to all, whatever keys are set."""
+"""GET /health/live, /health/serving, /health/ready and /metrics: these never require an API key."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from prometheus_client import REGISTRY, exposition
 
-from api_gateway.errors import NotReady
 from api_gateway.problem import responses
 from api_gateway.schemas import Health
+from service_kit.errors import NotReady
 
 if TYPE_CHECKING:
-    from api_gateway.upstream import ModelServer
+    from api_gateway.upstream.client import ModelServer
     from service_kit.server import Drain
 
 
@@ -25,7 +25,7 @@ def make_router(model_server: ModelServer, drain: Drain) -> APIRouter:
 
     @router.get(
         "/health/serving",
-        summary="Whether requests are taken; a Service sends them where they are",
+        summary="Whether requests are accepted; a Kubernetes Service sends them only to gateways that accept them",
         responses=responses({503: "not_ready: shutting down"}),
     )
     async def serving() -> Health:

@@ -10,7 +10,7 @@ from api_gateway.problem import responses
 from api_gateway.schemas import Languages
 
 if TYPE_CHECKING:
-    from api_gateway.upstream import ModelServer
+    from api_gateway.upstream.client import ModelServer
 
 
 def make_router(model_server: ModelServer) -> APIRouter:
@@ -18,7 +18,7 @@ def make_router(model_server: ModelServer) -> APIRouter:
 
     @router.get(
         "/gateway/languages",
-        summary="Which languages and formats are read, within which limits",
+        summary="Supported languages and formats, and their limits",
         responses=responses({401: "unauthorized", 503: "model_server_unreachable, not_ready"}),
     )
     async def languages() -> Languages:

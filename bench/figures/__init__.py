@@ -1,4 +1,4 @@
-"""The figures, one module each: `measure(run)` gives what goes into the results under the figure's name."""
+"""The figures, one module each: `measure(run)` returns the results of the figure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """`short`: part of the short mode, too."""
+    """`short`: also part of the short mode."""
 
     measure: Callable[[Run], dict[str, Any]]
     short: bool = True

@@ -1,4 +1,4 @@
-"""The time that the whole path adds to the bare engine's, with one client."""
+"""The time that the whole path adds to the bare engine's time, with one client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.workloads import workload
 if TYPE_CHECKING:
     from bench.run import Run
 
-_SECONDS = 6.0  # of each half, a round
+_SECONDS = 6.0  # per half and round
 
 
 def measure(run: Run) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _pairs(run: Run, name: str) -> list[pairs.Pair]:
 
 
 def _figures(rounds: list[list[pairs.Pair]]) -> dict[str, Any]:
-    """Milliseconds; `added` is the median of the differences between the two halves of each pair."""
+    """Milliseconds; `added` is the median difference between the two halves of each pair."""
     return {
         "pairs": sum(map(len, rounds)),
         "engine_ms": stats.summary([1e3 * statistics.median(p.engine for p in pairs) for pairs in rounds]),

@@ -1,4 +1,4 @@
-"""One document of many pages: how near to the limit, how soon its first page, how far it spreads, who waits."""
+"""Documents with many pages: throughput, time to the first page, scaling, and delay of single pictures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PAGES, _SHORT_PAGES = 40, 12
 _LONG_PAGES = 300
 _SERVERS, _SHORT_SERVERS = (1, 2, 4, 8), (1, 2)
 _STAND_IN_SECONDS = 0.4
-_STAND_IN_PAGES = 30  # for each stand-in
+_STAND_IN_PAGES = 30  # per stand-in
 _PICTURES, _SHORT_PICTURES = 24, 4
 _PICTURE_EVERY_SECONDS = 0.7
 
@@ -49,7 +49,7 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def _throughput(run: Run, kind: str) -> dict[str, Any]:
-    """Pages a second of one PDF of scanned pages, against bare engines on the same pages."""
+    """Pages per second of one PDF of scanned pages, compared with bare engines on the same pages."""
     count = _SHORT_PAGES if run.options.short else _PAGES
     document, dpi = _scanned(kind, count)
 
@@ -62,7 +62,7 @@ def _throughput(run: Run, kind: str) -> dict[str, Any]:
         _check(kind, answer, count)
         return run.measured(count, wall, meter.stop(), [wall])
 
-    whole()  # unmeasured: every worker has its turn, and the gateway learns how much room there is
+    whole()  # unmeasured: warms every worker up, and the gateway learns the capacity
     turns = {"limit": lambda: run.limit(kind, count), "document": whole}
     measured = interleave(run, _rounds(run), turns, f"One document of {count} pages")
     limit, service = ([one.per_second for one in measured[name]] for name in ("limit", "document"))
@@ -80,7 +80,7 @@ def _throughput(run: Run, kind: str) -> dict[str, Any]:
 
 
 def _first_page(run: Run, kind: str) -> dict[str, Any]:
-    """Seconds until the first line of NDJSON, against a picture of the same page."""
+    """Seconds until the first line of NDJSON, compared with a picture of the same page."""
     document, dpi = _scanned(kind, _LONG_PAGES)
     picture = workload(kind).images[0].file
     rounds = 3 * _rounds(run)
@@ -112,7 +112,7 @@ def _until_first_line(client: httpx.Client, upload: bytes, dpi: int = 300) -> fl
 
 
 def _until_idle(run: Run) -> None:
-    """The document was left in its middle: until nothing of it goes on, and all workers are back."""
+    """Wait until the abandoned document is no longer processed and all workers are alive again."""
     stack = run.stack()
     end = time.monotonic() + _PATIENCE
     for service, metric in ((stack.gateway, "gateway_documents_in_flight"), (stack.model, "ocr_in_flight")):
@@ -124,7 +124,7 @@ def _until_idle(run: Run) -> None:
 
 
 def _spread(run: Run) -> dict[str, Any]:
-    """Pages a second of one document over stand-ins that take a set time for a page, against linear."""
+    """Pages per second of one document over stand-ins with a fixed time per page, compared with linear scaling."""
     counts = _SHORT_SERVERS if run.options.short else _SERVERS
     run.steps("One document over several model servers", len(counts))
     shares: dict[int, float] = {}
@@ -160,7 +160,7 @@ def _gateway_before(servers: list[stand_in.ModelServer]) -> Iterator[httpx.Clien
 
 
 def _pictures(run: Run, kind: str) -> dict[str, Any]:
-    """Single pictures, sent at set moments to an idle service and while a document is being read."""
+    """Single pictures, sent at fixed times to an idle service and while it reads a document."""
     count = _SHORT_PICTURES if run.options.short else _PICTURES
     document, dpi = _scanned(kind, _LONG_PAGES)
     rounds = _rounds(run)
@@ -195,7 +195,7 @@ def _sent(run: Run, count: int) -> list[float]:
 
 @contextlib.contextmanager
 def _being_read(run: Run, document: bytes, dpi: int) -> Iterator[None]:
-    """From its second page to the end of the block; there must be more of it then."""
+    """Start a document, run the block after its second page, and check that the document outlasts the block."""
     begun, stop = threading.Event(), threading.Event()
     pages: list[dict[str, Any]] = []
 
@@ -226,7 +226,7 @@ def _being_read(run: Run, document: bytes, dpi: int) -> Iterator[None]:
 
 
 def _scanned(kind: str, count: int) -> tuple[bytes, int]:
-    """A PDF of that many pages, and the dots per inch at which they have the pixels of the workload's pictures."""
+    """A PDF of `count` pages, and the dpi at which they have the pixels of the workload's pictures."""
     pictures = [_drawn(image.file, image.text) for image in workload(kind).images]
     pages = make.scanned(*pictures)
     whole, rest = divmod(count, len(pictures))

@@ -1,4 +1,4 @@
-"""One page on two cores: what it gives to cut a sheet in two between its lines, and whether the text stays."""
+"""One page on two cores: speed-up of cutting a sheet in two between lines, and whether the text stays the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from bench import limit, stats
-from model_server.page import GreyImage
+from model_server.reading.image import PageImage
 from tests.pictures import render
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 _SHEETS = 8
 _DPI = 200
-_COLUMN_DPI = 140  # of a sheet that becomes one of two columns
+_COLUMN_DPI = 140  # of a sheet that is used as a column
 _DARK = 128
-_FROM_THE_MIDDLE = 0.2  # of the height: a cut farther off leaves too much to one of the two
+_FROM_THE_MIDDLE = 0.2  # share of the height: a cut farther off makes one part too large
 
 
 def measure(run: Run) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def _sheet(seed: int, columns: int) -> Image.Image:
-    """A4 at 200 dpi, or smaller sheets side by side."""
+    """A4 at 200 dpi, or smaller sheets next to each other."""
     if columns == 1:
         return render.a4(seed, dpi=_DPI).image
     parts = [render.a4(seed + 100 * number, dpi=_COLUMN_DPI).image for number in range(columns)]
@@ -48,7 +48,7 @@ def _sheet(seed: int, columns: int) -> Image.Image:
 
 
 def _cut(sheet: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """Between two lines, where no row has ink, as near to the middle as that is; else in the middle."""
+    """Cut at the row without ink nearest to the middle; if there is none, in the middle."""
     inked = sheet.point([255] * _DARK + [0] * (256 - _DARK)).getprojection()[1]
     middle = sheet.height // 2
     rows = sorted(range(sheet.height), key=lambda row: abs(row - middle))
@@ -57,8 +57,8 @@ def _cut(sheet: Image.Image) -> tuple[Image.Image, Image.Image]:
     return sheet.crop((0, 0, sheet.width, row)), sheet.crop((0, row, sheet.width, sheet.height))
 
 
-def _grey(image: Image.Image) -> GreyImage:
-    return GreyImage(image.convert("L").tobytes(), image.width, image.height, _DPI)
+def _grey(image: Image.Image) -> PageImage:
+    return PageImage(image.convert("L").tobytes(), image.width, image.height, _DPI)
 
 
 def _words(result: limit.Result) -> list[str]:

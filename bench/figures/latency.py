@@ -1,4 +1,4 @@
-"""Latency percentiles against offered load: open loop, Poisson arrivals, counted from when each was due."""
+"""Latency percentiles by offered load: open loop, Poisson arrivals, counted from each planned start."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bench.workloads import workload
 if TYPE_CHECKING:
     from bench.run import Run
 
-_SHARES = (0.2, 0.4, 0.6, 0.7, 0.8, 0.9)  # of the throughput at saturation, measured in the same round
+_SHARES = (0.2, 0.4, 0.6, 0.7, 0.8, 0.9)  # share of the saturation throughput of the same round
 _SHORT_SHARES = (0.5,)
 _SECONDS, _SHORT_SECONDS = 20.0, 5.0
 _MOST_ROUNDS = 3
-_REFUSED = 429  # what others do on the machine may leave less than the offered load needs
+_REFUSED = 429  # other processes may leave too little CPU for the offered load
 
 
 def measure(run: Run) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Memory of each process, after 100 pictures and after 2,000, and on the way."""
+"""Memory of each process after 100 and after 2,000 pictures, and over time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MIB = 2**20
 
 
 def measure(run: Run) -> dict[str, Any]:
-    """Both services started afresh, with the mix of pictures; resident memory, in MiB."""
+    """Resident memory in MiB of freshly started services that read the mix."""
     short = run.options.short
     few, many = (_SHORT_FEW, _SHORT_MANY) if short else (_FEW, _MANY)
     name = "label" if short else "mix"
@@ -59,7 +59,7 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def _read(run: Run, stack: Stack, name: str, done: int, batch: int) -> None:
-    """The next `batch` of the workload's pictures, each answer checked."""
+    """Send the next `batch` of the workload's pictures and check each answer."""
     work = workload(name)
     target = load.Target(stack.service.port, subjects.requests(stack.service, work))
     result = load.run(load.Plan(target, work.picks(done + batch)[done:], run.saturating))
@@ -67,7 +67,7 @@ def _read(run: Run, stack: Stack, name: str, done: int, batch: int) -> None:
 
 
 def _settled(stack: Stack) -> dict[str, Any]:
-    """When nothing is being read: resident memory of each process, and its own share where pages are shared."""
+    """Memory of each process while idle: resident (rss), and proportional (pss)."""
     time.sleep(_SETTLE_SECONDS)
     processes = {
         "gateway": stack.gateway.pid,

@@ -1,7 +1,7 @@
-"""Goodput under overload: right answers within the deadline, a second, when more is offered than can be read.
+"""Goodput under overload: correct answers within the deadline, per second.
 
-Open loop, Poisson arrivals, at multiples of the throughput at saturation measured just before. The first seconds,
-in which queues fill, are not counted.
+Open loop, Poisson arrivals, at multiples of the saturation throughput that was measured just before. The first
+seconds, in which queues fill, are not counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MULTIPLES = (1, 2, 5, 10)
 _SHORT_MULTIPLES = (1, 10)
 _SECONDS, _WARM_SECONDS = 24.0, 6.0
 _SHORT_SECONDS, _SHORT_WARM_SECONDS = 7.0, 2.0
-_PATIENCE_SECONDS = 3.0  # beyond the deadline, that a service's own verdict is heard
+_PATIENCE_SECONDS = 3.0  # after the deadline, to receive the service's own 504
 _MOST_ROUNDS = 3
 _REFUSED, _TOO_LATE = 429, 504
 
@@ -51,7 +51,7 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def _of_usual(run: Run, name: str, env: dict[str, str]) -> dict[str, Any]:
-    """One round; the process is started afresh for each load, or it would still be at work on the last."""
+    """One round. Each load gets a new process: the old one would still work on the previous load."""
     with subjects.usual(name, env) as subject, run.step(f"{name}, saturation"):
         saturation = run.closed(subject, "page", 8, 4, exact=False).per_second
     points: dict[int, list[dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""How fast probes and /metrics answer while every worker is busy and pictures wait."""
+"""Response times of probes and /metrics while every worker is busy and pictures wait."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _round(run: Run, load_of: str, seconds: float) -> dict[str, list[float]]:
     stack = run.stack()
     work = workload(load_of)
     target = load.Target(stack.service.port, subjects.requests(stack.service, work))
-    # More than can be read in that time; ended when the probes are done.
+    # More than can be read in that time; stopped when the probes are done.
     saturating = load.start(load.Plan(target, work.picks(run.count(load_of, 10 * seconds)), run.saturating))
     probers = {service: load.start(_probes(stack, service, seconds)) for service in _PATHS}
     try:
@@ -78,7 +78,7 @@ def _round(run: Run, load_of: str, seconds: float) -> dict[str, list[float]]:
 def _probes(stack: Stack, service: str, seconds: float) -> load.Plan:
     port = stack.gateway.port if service == "gateway" else stack.model.port
     count = int(seconds / _EVERY_SECONDS)
-    settling = 1.0  # until the load is there
+    settling = 1.0  # until the load is running
     return load.Plan(
         load.Target(port, [subjects.get(path) for path in _PATHS[service]]),
         list(itertools.islice(itertools.cycle(range(len(_PATHS[service]))), count)),

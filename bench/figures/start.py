@@ -1,4 +1,4 @@
-"""From the start of a process to the moment it is ready, and until every worker is."""
+"""Time from the start of a process until it is ready, and until every worker is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures a second at saturation, against the limit; and at concurrency 4, against the usual design."""
+"""Pictures per second: at saturation, compared with the limit; at concurrency 4, with the usual design."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 CLIENTS_AGAINST_USUAL = 4
 _SECONDS, _SHORT_SECONDS = 6.0, 2.5
-# The usual design takes so long that it is measured where it is compared, and for a sheet of A4.
-_WITH_USUAL = {"page": (8, None), "a4-200": (4, 2)}  # pictures a round, and most rounds
+# The usual design is slow: it is measured only for the page, which is compared, and for A4.
+_WITH_USUAL = {"page": (8, None), "a4-200": (4, 2)}  # pictures per round, maximum rounds
 
 
 def measure(run: Run, name: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def measure(run: Run, name: str) -> dict[str, Any]:
         "service": lambda: run.closed(stack.service, name, count, run.saturating),
         "model_server": lambda: run.closed(stack.model_server, name, count, run.saturating),
     }
-    run.closed(stack.service, name, 2 * run.cores, run.saturating)  # unmeasured: every worker has its turn
+    run.closed(stack.service, name, 2 * run.cores, run.saturating)  # unmeasured: warms every worker up
     measured = interleave(run, rounds, turns, f"Throughput: {name}")
     result = {"workload": name, "clients": run.saturating, "subjects": _subjects(measured)}
     result["ratios"] = {
@@ -79,7 +79,7 @@ def _subjects(measured: dict[str, list[Measured]]) -> dict[str, Any]:
 
 
 def _ratio(measured: dict[str, list[Measured]], above: str, below: str) -> dict[str, Any]:
-    """By the clock; and by CPU time a picture, which tells the same where others use the cores, too."""
+    """By wall-clock time, and by CPU time per picture, which other processes on the cores distort less."""
     by_clock = stats.ratios(
         [one.per_second for one in measured[above]], [one.per_second for one in measured[below]]
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from api_gateway.settings import memory_shares
 from scripts import chart_docs
 from tests.charts import tools
 
@@ -53,6 +54,19 @@ def test_the_sizing_table_adds_up() -> None:
     assert figures["**and the larger pod once more, while it is replaced**"] == with_update
     assert with_update[0] <= 2000
     assert with_update[1] <= 2048
+
+
+def test_the_memory_tables_are_those_of_the_default_limit() -> None:
+    text = Path("docs/kubernetes.md").read_text()
+    _, gateway, model = re.split(r"^\| (?:api-gateway|model-server) \| share .*$", text, flags=re.MULTILINE)
+    shares = {"program": 128, "uploads": 256, "pages": 128, "all child processes": 512, "one child process": 384}
+    for part, mib in shares.items():
+        assert re.search(rf"^\| (?:the )?{part}\b.* \| {mib} \|", gateway, re.MULTILINE), part
+    own = memory_shares(1024)
+    assert list(own.values()) == [shares["uploads"], shares["pages"], shares["one child process"]]
+    workers = [int(mib) for mib in re.findall(r"^\|[^|]+\|[^|]+\| (\d+) \|", model, re.MULTILINE)]
+    assert len(workers) == 4
+    assert sum(workers) == sum(shares.values()) - shares["one child process"] == 1024
 
 
 def requested(values: Any) -> list[int]:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from api_gateway.metrics import Metrics as GatewayMetrics
-from model_server.metrics import Metrics as ModelMetrics
+from api_gateway.metrics import GatewayMetrics
+from model_server.metrics import ModelServerMetrics as ModelMetrics
 from scripts import bundle
 from tests.charts import tools
 from tests.needs import program

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import base64
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from api_gateway.settings import Settings as GatewaySettings
-from model_server.settings import Settings as ModelSettings
+from api_gateway.settings import GatewaySettings, memory_shares
+from model_server.settings import ModelServerSettings
+from service_kit import cgroup
+from service_kit.settings import MIB
 from tests.charts import tools
 from tests.charts.tools import CASES, CHARTS, container, env, of_kind, one, option, pod, render
 
-SETTINGS: dict[str, type[ModelSettings | GatewaySettings]] = {
-    "model-server": ModelSettings,
+SETTINGS: dict[str, type[ModelServerSettings | GatewaySettings]] = {
+    "model-server": ModelServerSettings,
     "api-gateway": GatewaySettings,
 }
 PREFIX = {"model-server": "MODEL_SERVER_", "api-gateway": "API_GATEWAY_"}
+# Every values file in charts/ and argo-cd/: the charts' own with each option, and those of the Applications.
+VALUES: list[tuple[str, str, tools.Values]] = [
+    *((chart, name, tools.OPTIONS[chart][name]) for chart, name in CASES),
+    *(
+        (str(manifest["metadata"]["name"]), str(element["name"]), yaml.safe_load(element["values"]) or {})
+        for manifest in map(yaml.safe_load, map(Path.read_text, sorted(Path("argo-cd").glob("applicationset-*"))))
+        for element in manifest["spec"]["generators"][0]["list"]["elements"]
+    ),
+]
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
 STANDARD = SELECTOR | {
     "app.kubernetes.io/version",
@@ -97,6 +111,7 @@ def test_the_service_knows_every_setting_and_takes_its_value(
         given.pop(key, None)
     for key, value in given.items():
         monkeypatch.setenv(key, value)
+    monkeypatch.setattr(cgroup, "memory_limit", lambda: None)
     loaded = settings()
     assert loaded.port == container(rendered)["ports"][0]["containerPort"]
     if name in {"default", "service's defaults"}:
@@ -108,6 +123,8 @@ def test_the_service_knows_every_setting_and_takes_its_value(
             "worker_kill_mib",
             "worker_recycle_mib",
             "splitter_kill_mib",
+            "memory_mib",
+            "tmp_mib",
             "model_server_url",
         }, "where the chart has no reason of its own, the service's default stands"
 
@@ -130,7 +147,11 @@ def test_the_grace_period_is_the_sum_of_what_may_happen_in_it(chart: str, name: 
     grace = float(settings[f"{PREFIX[chart]}SHUTDOWN_GRACE_SECONDS"])
     asked = tools.OPTIONS[chart][name].get("shutdown", {}).get("graceSeconds")
     assert grace == (asked or math.ceil(budget) + 5)
-    assert pod(rendered)["spec"]["terminationGracePeriodSeconds"] == delay + grace + 5
+    documents = 0.0
+    if chart == "api-gateway":
+        documents = float(settings["API_GATEWAY_DOCUMENT_GRACE_SECONDS"])
+        assert documents == tools.OPTIONS[chart][name].get("shutdown", {}).get("documentGraceSeconds", 120)
+    assert pod(rendered)["spec"]["terminationGracePeriodSeconds"] == delay + max(grace, documents) + 5
 
 
 def test_probes_of_the_model_server_follow_its_name() -> None:
@@ -266,6 +287,108 @@ def test_memory_of_the_gateway_follows_the_limit(values: tools.Values, shares: l
     assert [found[name] for name in SHARES if name in found] == shares
 
 
+def load(chart: str, rendered: tools.Rendered, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The service's settings in such a pod, on a node of 64 CPUs and 32 GiB; a wrong sum is refused here."""
+    limits = container(rendered)["resources"].get("limits", {})
+    memory = tools.mebibytes(limits["memory"]) * MIB if "memory" in limits else None
+    cpus = float(tools.cpus(limits["cpu"])) if "cpu" in limits else None
+    monkeypatch.setattr(cgroup, "memory_limit", lambda: memory)
+    monkeypatch.setattr(cgroup, "machine_memory", lambda: 32 << 30)
+    monkeypatch.setattr(cgroup, "cpu_quota", lambda: cpus)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: set(range(64)))
+    given = env(rendered)
+    for variable in container(rendered).get("env", []):
+        if "resourceFieldRef" in variable.get("valueFrom", {}):
+            given[variable["name"]] = str(math.ceil(cpus or 64))  # as the downward API
+    for key, value in given.items():
+        if key.startswith(PREFIX[chart]) and not key.endswith(("_FILE", "_DIR")):
+            monkeypatch.setenv(key, value)
+    return SETTINGS[chart]()
+
+
+@pytest.mark.parametrize(("chart", "name", "values"), VALUES)
+def test_the_memory_of_all_parts_together_fits_the_container(
+    chart: str, name: str, values: tools.Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service makes the same sum at its start."""
+    rendered = render(chart, values, release=name if name.startswith(chart) else chart)
+    settings = load(chart, rendered, monkeypatch)
+    assert len(settings.memory_rows()) >= 4
+    assert sum(settings.memory_rows().values()) / settings.container_mib <= 1.0
+    limit = container(rendered)["resources"].get("limits", {}).get("memory")
+    assert settings.container_mib == (tools.mebibytes(limit) if limit else 16 << 10)
+    assert ("memory_mib" in settings.model_fields_set) == bool(limit), "else the service finds it"
+
+
+@pytest.mark.parametrize(("chart", "name"), CASES)
+def test_the_chart_divides_the_memory_as_the_service_itself_does(
+    chart: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = option(chart, name)
+    settings = load(chart, rendered, monkeypatch)
+    if "memory_mib" not in settings.model_fields_set:
+        return
+    if chart == "api-gateway":
+        by_hand = tools.OPTIONS[chart][name].get("config", {})
+        for setting, share in memory_shares(settings.memory_mib).items():
+            first, *others = setting.split("_")
+            asked = by_hand.get(first + "".join(map(str.capitalize, others)))
+            assert getattr(settings, setting) == (asked or share), setting
+    else:
+        for setting in ("WORKER_KILL_MIB", "WORKER_RECYCLE_MIB"):
+            monkeypatch.delenv(f"MODEL_SERVER_{setting}", raising=False)
+        assert SETTINGS[chart]().memory_rows() == settings.memory_rows()
+
+
+def test_without_a_cpu_limit_the_workers_follow_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The downward API would give the node's cores, each with a worker."""
+    rendered = option("model-server", "no CPU limit")
+    assert "MODEL_SERVER_WORKERS" not in [variable["name"] for variable in container(rendered).get("env", [])]
+    assert "MODEL_SERVER_WORKERS" not in env(rendered)
+    settings = load("model-server", rendered, monkeypatch)
+    assert sum(settings.memory_rows().values()) <= settings.container_mib == 1024
+    with_more = render("model-server", {"resources": {"limits": {"cpu": None}}, "extraEnv": [{"name": "TZ"}]})
+    assert container(with_more)["env"] == [{"name": "TZ"}]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "mebibytes"),
+    [
+        ("1Gi", 1024),
+        ("1.5Gi", 1536),
+        ("1024Mi", 1024),
+        ("1048576Ki", 1024),
+        ("1Ti", 1048576),
+        ("1G", 953),
+        ("2000M", 1907),
+        ("2000000k", 1907),
+        ("1T", 953674),
+        ("1073741824", 1024),
+        (1073741824, 1024),
+        ("1073741824000m", 1024),
+    ],
+)
+@pytest.mark.parametrize("chart", CHARTS)
+def test_memory_quantities(chart: str, quantity: str | int, mebibytes: int) -> None:
+    found = env(render(chart, {"resources": {"limits": {"memory": quantity}}}))
+    assert found[f"{PREFIX[chart]}MEMORY_MIB"] == str(mebibytes) == str(tools.mebibytes(quantity))
+
+
+@pytest.mark.parametrize(
+    ("values", "disk"),
+    [
+        ({}, 960),
+        ({"spool": {"sizeLimit": "600Mi"}}, 536),
+        ({"spool": {"sizeLimit": "600Mi"}, "config": {"maxDiskMib": 600}}, 600),
+    ],
+)
+def test_the_disk_budget_fits_the_spool(values: tools.Values, disk: int) -> None:
+    rendered = render("api-gateway", values)
+    assert env(rendered)["API_GATEWAY_MAX_DISK_MIB"] == str(disk)
+    (volume,) = [volume for volume in pod(rendered)["spec"]["volumes"] if volume["name"] == "spool"]
+    assert tools.mebibytes(volume["emptyDir"]["sizeLimit"]) >= disk
+
+
 def test_documents_wait_on_the_disk() -> None:
     rendered = option("api-gateway", "default")
     assert env(rendered)["API_GATEWAY_SPOOL_DIR"] == "/spool"
@@ -390,6 +513,35 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
             "at '/config/languages/0': '../evil' does not match",
         ),
         ("model-server", {"config": {"engine": "easyocr"}}, "value must be one of 'tesserocr', 'pytesseract'"),
+        (
+            "model-server",
+            {"config": {"workerKillMib": 641}},
+            "1024 MiB is less than the sum of 384 MiB for the server and 1 x config.workerKillMib (641)",
+        ),
+        ("api-gateway", {"resources": {"limits": {"memory": "256Mi"}}}, "resources.limits.memory: 256 MiB is too"),
+        ("api-gateway", {"resources": {"limits": {"memory": "1e3Mi"}}}, "'1e3Mi' does not match"),
+        ("api-gateway", {"tmp": {"sizeLimit": "81Mi"}}, "which needs 48 MiB and tmp.sizeLimit: 129 MiB"),
+        ("api-gateway", {"config": {"maxHeldMib": 257}}, "less than the sum of config.maxHeldMib (257)"),
+        ("api-gateway", {"config": {"splitterKillMib": 513}}, "config.splitterKillMib: 513 MiB is more than half"),
+        ("api-gateway", {"config": {"maxUploadMib": 103}}, "a picture of config.maxUploadMib takes 258 MiB"),
+        ("api-gateway", {"config": {"maxDiskMib": 1025}}, "spool.sizeLimit: 1Gi is less than config.maxDiskMib"),
+        ("api-gateway", {"config": {"maxDiskMib": 99}}, "less than the largest one, config.maxDocumentMib of 100"),
+        ("api-gateway", {"spool": {"sizeLimit": "163Mi"}}, "99 MiB for documents are less than the largest one"),
+        (
+            "api-gateway",
+            {"config": {"maxDocumentMib": 961}},
+            "less than the largest one, config.maxDocumentMib of 961",
+        ),
+        (
+            "api-gateway",
+            {"spool": {"sizeLimit": "1217Mi"}},
+            "resources.limits.ephemeral-storage: 1280Mi is less than spool.sizeLimit (1217Mi) and 64 MiB for logs",
+        ),
+        (
+            "api-gateway",
+            {"apiKeys": {"values": ["0123456789abc def"]}},
+            "at '/apiKeys/values/0': '0123456789abc def'",
+        ),
         ("api-gateway", {"apiKeys": {"values": ["short"]}}, "at '/apiKeys/values/0': minLength: got 5, want 16"),
         (
             "api-gateway",

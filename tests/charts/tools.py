@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ OPTIONS: dict[str, dict[str, Values]] = {
             "config": {"languages": ["eng", "deu"]},
             "tessdata": {"volume": {"persistentVolumeClaim": {"claimName": "tessdata"}}},
         },
+        "no CPU limit": {"resources": {"limits": {"cpu": None}}},
+        "no memory limit": {"resources": {"limits": {"memory": None}}},
         "three workers": {"config": {"workers": 3}, "resources": {"limits": {"memory": "2Gi"}}},
         "four cores": {"resources": {"limits": {"cpu": "3500m", "memory": "3Gi"}}},
         "service's defaults": {"config": {"maxQueue": None, "logLevel": None, "workerMaxPages": None}},
@@ -81,6 +84,16 @@ OPTIONS: dict[str, dict[str, Values]] = {
         "known callers": {
             "networkPolicy": {"enabled": True, "clients": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}
         },
+        "no memory limit": {"resources": {"limits": {"memory": None}}},
+        "small": {"resources": {"limits": {"memory": "512Mi"}}},
+        "large": {
+            "resources": {"limits": {"memory": "4Gi", "ephemeral-storage": "3Gi"}},
+            "spool": {"sizeLimit": "2Gi"},
+        },
+        "memory by hand": {"config": {"maxHeldMib": 100, "maxPagesHeldMib": 64, "splitterKillMib": 200}},
+        "disk by hand": {"config": {"maxDiskMib": 500}},
+        "documents in flight end soon": {"shutdown": {"documentGraceSeconds": 0}},
+        "documents in flight may take long": {"shutdown": {"documentGraceSeconds": 3600}},
         "long documents": {"shutdown": {"graceSeconds": 3600}},
         "service's defaults": {"config": {"maxInFlight": None, "logLevel": None}},
     },
@@ -188,6 +201,21 @@ def env(rendered: Rendered) -> dict[str, str]:
         if "value" in variable:
             settings[variable["name"]] = variable["value"]
     return settings
+
+
+_BYTES = {"m": Fraction(1, 1000), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
+    f"{letter}i": 1024**power for power, letter in enumerate("KMGT", start=1)
+}
+
+
+def mebibytes(quantity: str | float) -> int:
+    """A Kubernetes quantity of memory in whole MiB."""
+    number, unit = re.fullmatch(r"([0-9.]+)(\D*)", str(quantity)).groups()  # type: ignore[union-attr]
+    return int(Fraction(number) * _BYTES.get(unit, 1) / (1 << 20))
+
+
+def cpus(quantity: str | float) -> Fraction:
+    return Fraction(str(quantity).removesuffix("m")) / (1000 if str(quantity).endswith("m") else 1)
 
 
 def metric_names(promql: str) -> set[str]:

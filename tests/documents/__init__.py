@@ -1,1 +1,1 @@
-"""Documents: PDFs and TIFFs of many pages, made by the tests, sound and hostile."""
+"""Documents: valid and hostile PDFs and TIFFs of many pages, made by the tests."""

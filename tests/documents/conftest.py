@@ -1,4 +1,4 @@
-"""A gateway before stand-ins for the model server."""
+"""A gateway that calls stand-ins for the model server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.documents.stand_in import ModelServer, serving
 
 
 class Gateway(httpx.Client):
-    """A client of a gateway that is there for one test, or for a few."""
+    """A client of a gateway that runs for one test, or for a few."""
 
     service: services.Service
     log: Path
@@ -26,7 +26,7 @@ Front = Callable[..., contextlib.AbstractContextManager[Gateway]]
 
 @pytest.fixture(scope="session")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Front:
-    """Starts a gateway before these servers; `settings` are without their prefix."""
+    """Starts a gateway that calls these servers; `settings` have no prefix."""
 
     @contextlib.contextmanager
     def start(*servers: ModelServer, **settings: str) -> Iterator[Gateway]:

@@ -1,4 +1,6 @@
-"""A splitter that misbehaves on pages of certain widths, in points, and takes all others apart as it should.
+"""A splitter that misbehaves on pages of certain widths, in points, and splits all others correctly.
+
+With START in its environment, it never becomes ready.
 
 For `API_GATEWAY_ENVIRONMENT=test` and `API_GATEWAY_TEST_SPLITTER=tests.documents.faulty_splitter` only.
 The faults are real.
@@ -6,43 +8,53 @@ The faults are real.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import enum
 import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
-from api_gateway.documents.pdf import Pdf
-from api_gateway.documents.splitter_child import Frame, Splitter
+from api_gateway.children.pdf_pages import PdfPages
+from api_gateway.children.split_main import SplitHandler
+from service_kit.child import Header
 from service_kit.child_main import run
 
-MARK = "FAULTY_SPLITTER"  # a file: what happens once only has happened when it is there
+MARK = "FAULTY_SPLITTER"  # a file: if it exists, the faults that happen only once have happened
+START = "FAULTY_SPLITTER_START"
 
 _MIB = 1 << 20
 
 
 class Fault(enum.IntEnum):
-    """What a page of this width does to the splitter."""
+    """The splitter's fault on a page of this width."""
 
     SEGFAULT = 201
     KILLED_ONCE = 202
     SPIN = 203
     EAT_MEMORY = 204
     SLOW = 205
+    CHATTER = 206
+    LONG_ANSWER = 207
 
 
-class Faulty(Splitter):
-    def _page(self, header: dict[str, Any]) -> Frame:
-        assert isinstance(self._document, Pdf)
+class Faulty(SplitHandler):
+    def __init__(self, config: Header) -> None:
+        super().__init__(config)
+        if START in os.environ:
+            time.sleep(3600)
+
+    def _page(self, header: Header) -> tuple[Header, bytes]:
+        assert isinstance(self._document, PdfPages)
         width = round(self._document._document.get_page_size(header["page"] - 1)[0])
         if width in list(Fault):
             _misbehave(Fault(width))
-        return super()._page(header)
+        known, picture = super()._page(header)
+        return known, picture if width != Fault.LONG_ANSWER else bytes(100 * _MIB)
 
 
-def _misbehave(fault: Fault) -> None:
+def _misbehave(fault: Fault) -> None:  # noqa: C901
     match fault:
         case Fault.SEGFAULT:
             ctypes.string_at(0)
@@ -58,6 +70,10 @@ def _misbehave(fault: Fault) -> None:
                 pass
         case Fault.SLOW:
             time.sleep(0.2)
+        case Fault.CHATTER:
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(2, b"x" * 4096)
         case Fault.EAT_MEMORY:
             eaten: list[bytearray] = []
             while len(eaten) < 100:

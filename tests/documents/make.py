@@ -19,12 +19,12 @@ A4 = (595.0, 842.0)
 
 
 def digital(*pages: str, size: tuple[float, float] = A4) -> bytes:
-    """A page for each text, a line a line, in Helvetica."""
+    """One page per text, with the text's lines, in Helvetica."""
     return _drawn(size, *(_writing(text, size) for text in pages))
 
 
 def upright(text: str, degrees: int) -> bytes:
-    """The same, written turned on a page that is to be shown turned: what landscape pages are like."""
+    """The same text, rotated on a page with a rotation, as in landscape pages."""
     across, down = A4 if degrees % 180 == 0 else A4[::-1]
 
     def draw(canvas: Canvas) -> None:
@@ -37,7 +37,7 @@ def upright(text: str, degrees: int) -> bytes:
 
 
 def scanned(*pictures: Picture, invisible: str = "") -> bytes:
-    """A page for each picture, at its true size; with `invisible` text in front, as OCR programs leave it."""
+    """One page per picture, at its true size; with `invisible` text in front, as OCR programs write it."""
     stream = io.BytesIO()
     canvas = Canvas(stream, invariant=1)
     for picture in pictures:
@@ -65,7 +65,7 @@ def half_picture(text: str, picture: Picture) -> bytes:
 
 
 def form(label: str, value: str) -> bytes:
-    """A page with a form field that is filled in."""
+    """A page with a filled-in form field."""
 
     def draw(canvas: Canvas) -> None:
         canvas.setFont("Helvetica", 24)
@@ -76,7 +76,7 @@ def form(label: str, value: str) -> bytes:
 
 
 def joined(*documents: bytes) -> bytes:
-    """All pages of all, one after the other."""
+    """The pages of all documents in one."""
     whole = pikepdf.new()
     for document in documents:
         whole.add_pages_from(pikepdf.open(io.BytesIO(document)))
@@ -84,7 +84,7 @@ def joined(*documents: bytes) -> bytes:
 
 
 def turned(document: bytes, degrees: int) -> bytes:
-    """Each page to be shown turned clockwise."""
+    """Each page with this clockwise rotation."""
     pdf = pikepdf.open(io.BytesIO(document))
     for page in pdf.pages:
         page.rotate(degrees, relative=True)
@@ -111,11 +111,11 @@ def with_object_streams(document: bytes) -> bytes:
     )
 
 
-# Hostile ones, written by hand.
+# Hostile documents, written by hand.
 
 
 def raw(*objects: bytes, root: int = 1) -> bytes:
-    """A PDF of these objects, numbered from 1, with a sound table of references."""
+    """A PDF of these objects, numbered from 1, with a valid cross-reference table."""
     out = bytearray(b"%PDF-1.7\n")
     places = []
     for number, body in enumerate(objects, 1):
@@ -137,7 +137,7 @@ _PAGES = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
 
 
 def declared(pages: int) -> bytes:
-    """One page, said to be many."""
+    """One page, with a false page count."""
     return raw(
         _CATALOGUE,
         b"<</Type/Pages/Kids[3 0 R]/Count %d>>" % pages,
@@ -146,7 +146,7 @@ def declared(pages: int) -> bytes:
 
 
 def cyclic() -> bytes:
-    """A tree of pages that bites its tail."""
+    """A page tree with a cycle."""
     return raw(
         _CATALOGUE,
         b"<</Type/Pages/Kids[3 0 R 2 0 R]/Count 4>>",
@@ -155,7 +155,7 @@ def cyclic() -> bytes:
 
 
 def sized(width: float, height: float, content: bytes = b"", entries: bytes = b"") -> bytes:
-    """One page of so many points, with more `entries` in its dictionary."""
+    """One page of this size in points, with more `entries` in its dictionary."""
     return raw(
         _CATALOGUE,
         _PAGES,
@@ -165,7 +165,7 @@ def sized(width: float, height: float, content: bytes = b"", entries: bytes = b"
 
 
 def bomb(mib: int) -> bytes:
-    """A content stream deflated twice that becomes so many MiB."""
+    """A content stream, deflated twice, that expands to this many MiB."""
     data = zlib.compress(zlib.compress(b"0 0 m " * (mib * (1 << 20) // 6), 9), 9)
     return raw(
         _CATALOGUE,
@@ -176,7 +176,7 @@ def bomb(mib: int) -> bytes:
 
 
 def huge_image(side: int) -> bytes:
-    """A page that shows a bilevel image of so many pixels a side."""
+    """A page with a bilevel image of this many pixels per side."""
     data = zlib.compress(bytes((side + 7) // 8 * side), 9)
     return raw(
         _CATALOGUE,
@@ -192,7 +192,7 @@ def huge_image(side: int) -> bytes:
 
 
 def form_in_itself() -> bytes:
-    """A drawing that draws itself, twice."""
+    """A form that draws itself, twice."""
     return raw(
         _CATALOGUE,
         _PAGES,
@@ -203,7 +203,7 @@ def form_in_itself() -> bytes:
 
 
 def doubling(levels: int) -> bytes:
-    """A drawing that draws another twice, which draws another twice, ...: 2**levels strokes from little."""
+    """A form that draws another twice, which draws another twice, and so on: 2**levels strokes in a small file."""
     first = 5
     forms = [
         stream(
@@ -223,7 +223,7 @@ def doubling(levels: int) -> bytes:
 
 
 def object_stream_in_itself() -> bytes:
-    """The objects that matter are in a stream that says it is inside itself, and that it goes on in itself."""
+    """The required objects are in an object stream that contains and extends itself."""
     inner = b"1 0 2 30 <</Type/Catalog/Pages 2 0 R>> <</Type/Pages/Kids[3 0 R]/Count 1>>"
     body = stream(inner, b"/Type/ObjStm/N 2/First 9/Extends 4 0 R")
     out = bytearray(b"%PDF-1.7\n")
@@ -267,8 +267,8 @@ def _image(image: Image.Image) -> ImageReader:
 
 
 def tiff(pages: Sequence[Picture], **options: Any) -> bytes:
-    """A page for each picture; `options` are Pillow's."""
-    from tests.pictures import formats  # noqa: PLC0415 - what it needs takes a second to import
+    """One page per picture; `options` are Pillow's."""
+    from tests.pictures import formats  # noqa: PLC0415 - its imports take a second
 
     return formats.tiff_pages(pages) if not options else _tiff(pages, **options)
 

@@ -1,7 +1,7 @@
-"""Model servers that recognise nothing and take a set time for it, and a balancer before them.
+"""Model servers that take a fixed time per page and recognise nothing, and a load balancer for them.
 
-The balancer stands in for a Kubernetes Service: the gateway opens a connection for each call, and each goes to the
-next server. What arrives is checked to be a picture of a page.
+The balancer replaces a Kubernetes Service: the gateway opens a connection for each call, and the balancer gives
+each to the next server. The servers check that each call has a picture of a page.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ Verdict = tuple[int, dict[str, Any], Headers]
 
 @dataclass
 class ModelServer:
-    """Reads one page at a time, in `seconds`; the next wait, and who finds `queue` waiting is refused.
+    """Reads one page at a time, in `seconds`; up to `queue` calls wait, further calls are refused.
 
-    `verdict` may answer a call instead: it is given the width of the page and how often such a page came before.
+    `verdict` may answer a call instead: its arguments are the page's width and the earlier calls with that width.
     """
 
     seconds: float = 0.0
     queue: int = 64
     words: int = 1
+    version: str = "0"  # reported version of the engine
     verdict: Callable[[int, int], Verdict | None] = lambda _width, _times: None
     calls: list[tuple[Headers, int]] = field(default_factory=list)  # headers and the page's width
     most_at_once: int = 0
     at_once: int = 0
-    alive: bool = True  # dead, it answers nobody, and the balancer knows
-    gone: int = 0  # callers that went while their page was being read
+    alive: bool = True  # if not, it answers no call, and the balancer skips it
+    gone: int = 0  # callers that disconnected while their page was being read
     port: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -110,7 +111,7 @@ class ModelServer:
             "format": "tiff",
             "page_count": 1,
             "words": [word] * self.words,
-            "engine": _ENGINE,
+            "engine": {**_ENGINE, "tesseract": self.version},
             "duration_seconds": self.seconds,
         }
 
@@ -128,7 +129,7 @@ class ModelServer:
 
 @contextlib.contextmanager
 def serving(*servers: ModelServer) -> Iterator[str]:
-    """The address of the balancer before these servers, which run in a thread of their own."""
+    """The address of a balancer for these servers, which run in their own thread."""
     ready: Future[int] = Future()
     stop: list[Callable[[], object]] = []
 
@@ -160,7 +161,7 @@ def serving(*servers: ModelServer) -> Iterator[str]:
 
 
 def until(true: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Wait for something to become true; what it was."""
+    """Wait until the value is true; return it."""
     end = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < end, "in vain"

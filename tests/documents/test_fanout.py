@@ -1,4 +1,4 @@
-"""A document's pages at the model servers: spread, tried again, given up; stand-ins say what happens to each."""
+"""A document's pages at the model servers: spreading, repeated calls, failures; stand-ins decide the outcomes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DPI = {"dpi": "72"}  # so that a page has as many pixels as points
 
 
 def document(*widths: float) -> bytes:
-    """A blank page of each width, by which a stand-in knows it."""
+    """A blank page of each width; a stand-in identifies pages by their width."""
     return make.joined(*(make.sized(width, 50) for width in widths))
 
 
@@ -42,7 +42,7 @@ def overloaded(_width: int, times: int) -> Verdict | None:
 
 
 def broken(status: int, code: str, *, times: int = 99, width: int = 101) -> Any:
-    """A verdict on the page of that width, the first few times."""
+    """A verdict on the page of that width, for the first few calls."""
 
     def verdict(found: int, before: int) -> Verdict | None:
         return (status, {"error": "broken", "code": code}, {}) if found == width and before < times else None
@@ -249,7 +249,7 @@ def test_what_fails_before_the_first_line_is_a_plain_answer(gateway: Gateway) ->
 
 
 def whole_again(gateway: Gateway) -> None:
-    """Nothing is left of any document: no process, no file, no place."""
+    """No document has left a process, a file or a used place."""
     process = psutil.Process(gateway.service.pid)
     until(lambda: not process.children(recursive=True))
     until(lambda: not [*gateway.spool.iterdir()])
@@ -289,7 +289,7 @@ def test_a_client_that_does_not_read_stops_the_reading_of_pages(gateway: Gateway
     whole_again(gateway)
 
 
-# Limits and the form
+# Limits, and the form
 
 
 def test_a_small_document_and_one_on_disk(gateway: Gateway) -> None:

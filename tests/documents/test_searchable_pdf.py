@@ -1,12 +1,14 @@
-"""The text layer of a searchable PDF, as other programs find it: Poppler's pdftotext, qpdf and PDFium."""
+"""The text layer of a searchable PDF, as other programs read it: Poppler's pdftotext, qpdf and PDFium."""
 
 from __future__ import annotations
 
 import asyncio
 import io
+import os
 import re
 import struct
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,38 +20,71 @@ import pytest
 from PIL import Image
 
 from api_gateway import errors
+from api_gateway.answer import AnswerPage, read_page
+from api_gateway.documents import composer
 from api_gateway.documents.composer import Composer, Source
+from api_gateway.documents.record import Record
+from service_kit.budget import Budget
+from service_kit.child import CommonMemory
 from service_kit.deadline import Deadline
+from service_kit.errors import DeadlineExceeded
+from service_kit.page import EngineStamp, Word, make_page
 from tests import needs
-from tests.documents import make
+from tests.documents import faulty_composer, make
 from tests.pictures import render
 
 NEAR = 2.5  # points
 WORDS = (("Searchable", (300, 400, 700, 450)), ("naïve", (720, 400, 900, 450)), ("文𝒳", (300, 1600, 400, 1660)))
 
 
-def word(text: str, bbox: tuple[int, int, int, int], line: int = 1) -> dict[str, Any]:
-    return {"text": text, "confidence": 90.0, "bbox": list(bbox), "block": 1, "paragraph": 1, "line": line}
+MIB = 1 << 20
+STAMP: EngineStamp = {"name": "none", "tesseract": "0", "languages": ["eng"], "traineddata": {"eng": "0"}}
 
 
-def page(
-    words: list[dict[str, Any]], width: int = 1240, height: int = 1754, number: int = 1, **more: Any
-) -> dict[str, Any]:
-    return {"page": number, "source": "ocr", "width": width, "height": height, "words": words, **more}
+def word(text: str, bbox: tuple[int, int, int, int], line: int = 1) -> Word:
+    return {"text": text, "confidence": 90.0, "bbox": bbox, "block": 1, "paragraph": 1, "line": line}
 
 
-def compose(tmp_path: Path, document: bytes, *pages: dict[str, Any], kind: Any = "pdf", count: int = 0) -> bytes:
-    source = tmp_path / "document"
-    source.write_bytes(document)
+def page(words: list[Word], width: int = 1240, height: int = 1754, number: int = 1) -> AnswerPage:
+    read = make_page(words, width=width, height=height, page_count=1, engine=STAMP, duration_seconds=0.1)
+    return read_page(number, read, dpi=None, attempts=1, model_name="ocr-model")
 
-    async def run() -> bytes:
-        composer = Composer(tmp_path, 1 << 30)
-        answer = {"pages": [*pages], "page_count": count or len(pages)}
-        with await composer.document(Source(source, kind), answer, Deadline(60)) as file:
-            return file.read()
 
-    made = asyncio.run(run())
-    assert [path.name for path in tmp_path.iterdir()] == ["document"]
+class Bench:
+    """A composer with its limits and its disk budget."""
+
+    def __init__(
+        self, folder: Path, *, disk: int = 1000, kill: int = 500, common: int = 1 << 20, fault: str = ""
+    ) -> None:
+        """Arguments in MiB."""
+        self.folder = folder
+        self.disk = Budget(disk * MIB)
+        self.common = CommonMemory(common * MIB)
+        env = {faulty_composer.FAULT: fault}
+        self.composer = Composer(common=self.common, disk=self.disk, env=env, kill_bytes=kill * MIB)
+
+    async def compose(
+        self, document: bytes, *pages: AnswerPage, kind: Any = "pdf", count: int = 0, seconds: float = 60
+    ) -> bytes:
+        (self.folder / kind).mkdir(exist_ok=True)
+        source = self.folder / kind / "document"
+        source.write_bytes(document)
+        with Record(source.with_name("record"), self.disk, [one["page"] for one in pages]) as record:
+            for one in reversed(pages):
+                record.put(one)
+            made = await self.composer.compose(
+                Source(source, kind), record, source.parent, count or len(pages), Deadline(seconds)
+            )
+            with made:
+                return b"".join(made.pieces())
+
+
+def compose(tmp_path: Path, document: bytes, *pages: AnswerPage, **how: Any) -> bytes:
+    bench = Bench(tmp_path)
+    made = asyncio.run(bench.compose(document, *pages, **how))
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["document", "record"]
+    assert not bench.disk.used
+    assert not bench.common.children
     return made
 
 
@@ -57,7 +92,7 @@ Found = list[tuple[str, tuple[float, float, float, float]]]
 
 
 def poppler(pdf: bytes, tmp_path: Path) -> list[Found]:
-    """Words with their boxes in points from the upper left corner of each page as it is shown."""
+    """Words with their boxes, in points from the upper left corner of each page as it is shown."""
     path = tmp_path / "made.pdf"
     path.write_bytes(pdf)
     qpdf = needs.program("qpdf", "Debian: qpdf")
@@ -75,7 +110,7 @@ def poppler(pdf: bytes, tmp_path: Path) -> list[Found]:
     ]
 
 
-def check_places(found: Found, words: list[dict[str, Any]], scale: float) -> None:
+def check_places(found: Found, words: list[Word], scale: float) -> None:
     assert [text for text, _ in found] == [one["text"] for one in words]
     for (text, box), one in zip(found, words, strict=True):
         for is_at, belongs in zip(box, one["bbox"], strict=True):
@@ -114,7 +149,7 @@ def cropped(pdf: pikepdf.Pdf) -> None:
 
 
 def inherited(pdf: pikepdf.Pdf) -> None:
-    """What the page needs stands above it in the tree."""
+    """The page inherits its required entries from the page tree."""
     only = pdf.pages[0].obj
     for key in ("/Resources", "/MediaBox"):
         pdf.Root.Pages[key] = only[key]
@@ -122,12 +157,12 @@ def inherited(pdf: pikepdf.Pdf) -> None:
 
 
 def unbalanced(pdf: pikepdf.Pdf) -> None:
-    """It leaves its drawing space turned upside down."""
+    """Its content leaves the coordinate system upside down."""
     pdf.pages[0].contents_add(b"q 0.1 0 0 -0.1 300 300 cm", prepend=False)
 
 
 def shared(pdf: pikepdf.Pdf) -> None:
-    """Two pages of one content and one set of resources."""
+    """Two pages that share their content and their resources."""
     pdf.pages.append(pdf.pages[0])
 
 
@@ -269,3 +304,147 @@ def test_deep_grey_stays_grey(mode: str, kind: str, value: int, tmp_path: Path) 
 def test_what_can_not_be_parsed_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(errors.DamagedDocument):
         compose(tmp_path, b"%PDF-1.7 nonsense", page(LINES))
+
+
+ODD = {
+    "no height": (300, 400, 700, 400),
+    "no width": (300, 400, 300, 450),
+    "a point": (300, 400, 300, 400),
+    "ends before it begins": (700, 450, 300, 400),
+    "left of the page": (-500, 400, -100, 450),
+    "across the edge": (-100, -20, 200, 40),
+    "beyond the page": (5000, 5000, 5100, 5050),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_word_whose_box_makes_no_sense_is_in_the_text_and_on_the_page(name: str, tmp_path: Path) -> None:
+    words = [word("Before", (300, 100, 400, 140)), word("Strange", ODD[name], 2)]
+    made = compose(tmp_path, make.sized(595.28, 841.89), page(words))
+    (found,) = poppler(made, tmp_path)
+    assert sorted(text for text, _ in found) == ["Before", "Strange"]
+    for _, (left, top, right, bottom) in found:
+        assert -NEAR < left < right < 595.28 + NEAR
+        assert -NEAR < top < bottom < 841.89 + NEAR
+
+
+def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (800, 3000), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 800, 1000))
+    image.paste((0, 0, 0, 128), (0, 1000, 800, 2000))
+    made = compose(tmp_path, encoded(image, "PNG"), page([], *image.size), kind="picture")
+    with pypdfium2.PdfDocument(made) as document:
+        shown = document[0].render(scale=1).to_pil().convert("L")
+    third = shown.height // 3
+    values = [shown.getpixel((shown.width // 2, third * at + third // 2)) for at in range(3)]
+    assert values == pytest.approx([0, 127, 255], abs=1)
+
+
+# Limits of a PDF, and composers that fail.
+
+
+def test_a_large_picture_with_transparency_takes_half_of_what_its_layers_would(tmp_path: Path) -> None:
+    """36 megapixels: 137 MiB uncompressed."""
+    image = Image.new("RGBA", (6000, 6000), (10, 20, 30, 128))
+    data = encoded(image, "PNG", compress_level=1)
+    bench = Bench(tmp_path, kill=137 * 2)
+    made = asyncio.run(bench.compose(data, page([], *image.size), kind="picture"))
+    assert made.startswith(b"%PDF")
+
+
+def noise(side: int) -> Image.Image:
+    """Pixels that do not compress."""
+    return Image.frombytes("RGB", (side, side), os.urandom(3 * side * side))
+
+
+def test_many_pictures_are_never_all_in_memory(tmp_path: Path) -> None:
+    """80 MiB of pixels, in a process that uses 65 MiB for a single pixel."""
+    numbers = range(1, 21)
+    first, *others = [noise(1180)] * len(numbers)
+    pages = [page([word(f"w{number}", (10, 10, 200, 50))], 1180, 1180, number) for number in numbers]
+    data = encoded(first, "TIFF", save_all=True, append_images=others)
+    made = asyncio.run(Bench(tmp_path, kill=100).compose(data, *pages, kind="tiff"))
+    assert len(made) > 75 * MIB
+    with pypdfium2.PdfDocument(made) as document:
+        found = [one.get_textpage().get_text_range().split() for one in document]
+    assert found == [[f"w{number}"] for number in numbers]
+
+
+def test_a_pdf_that_outgrows_the_disk_budget_is_told_of_and_gives_it_back(tmp_path: Path) -> None:
+    image = noise(1200)
+    data = encoded(image, "WEBP", quality=1)  # its pixels need more bytes when stored without loss
+    bench = Bench(tmp_path, disk=3)
+    with pytest.raises(errors.NoSpace):
+        asyncio.run(bench.compose(data, page([], *image.size), kind="picture"))
+    left = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
+    assert max(left) <= 1.5 * MIB + len(data)
+    assert not bench.disk.used
+    made = asyncio.run(Bench(tmp_path, disk=20).compose(data, page([], *image.size), kind="picture"))
+    assert len(made) > max(left)
+
+
+def test_a_composer_over_its_memory_is_killed_and_is_not_the_documents_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = encoded(Image.new("RGB", (8000, 8000)), "PNG")
+    for kill, common in ((100, 1000), (1000, 100)):
+        bench = Bench(tmp_path, kill=kill, common=common)
+        with pytest.raises(errors.ComposerFailed):
+            asyncio.run(bench.compose(data, page([], 8000, 8000), kind="picture"))
+        assert "memory" in caplog.records[-1].__dict__["cause"]
+        assert not bench.disk.used
+        assert not bench.common.children
+
+
+@pytest.fixture
+def _faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composer, "_MODULE", "tests.documents.faulty_composer")
+
+
+@pytest.mark.usefixtures("_faulty")
+def test_the_death_of_a_composer_is_not_the_documents_fault(tmp_path: Path) -> None:
+    with pytest.raises(errors.ComposerFailed) as caught:
+        asyncio.run(Bench(tmp_path, fault="crashes").compose(make.digital("sound"), page(LINES)))
+    assert (caught.value.status, caught.value.code) == (503, "composer_failed")
+
+
+def test_a_composer_that_can_not_be_started_is_not_the_documents_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composer, "_MODULE", "tests.documents.no_such_composer")
+    with pytest.raises(errors.ComposerFailed):
+        compose(tmp_path, make.digital("sound"), page(LINES))
+
+
+@pytest.mark.usefixtures("_faulty")
+def test_a_picture_does_not_wait_behind_documents(tmp_path: Path, label: render.Picture) -> None:
+    bench = Bench(tmp_path, fault="hangs")
+    data = encoded(label.image, "PNG")
+
+    async def run() -> bytes:
+        documents = [
+            asyncio.create_task(bench.compose(make.digital("sound"), page(LINES), seconds=30)) for _ in range(4)
+        ]
+        while len(bench.common.children) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        made = await bench.compose(data, page([], *label.image.size), kind="picture", seconds=30)
+        assert not any(one.done() for one in documents)
+        for one in documents:
+            one.cancel()
+        await asyncio.gather(*documents, return_exceptions=True)
+        return made
+
+    assert asyncio.run(run()).startswith(b"%PDF")
+    assert not bench.disk.used
+    assert not bench.common.children
+
+
+@pytest.mark.usefixtures("_faulty")
+def test_the_deadline_ends_the_composing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, fault="hangs")
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(bench.compose(make.digital("sound"), page(LINES), seconds=1))
+    assert time.monotonic() - began < 3
+    assert not bench.disk.used
+    assert not bench.common.children

@@ -1,4 +1,4 @@
-"""One document over more and more model servers, and over more and more pages."""
+"""One document with a growing number of model servers, and of pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.documents.conftest import Front, Gateway
 from tests.documents.stand_in import ModelServer
 from tests.pictures import render
 
-SECONDS = 0.4  # that a stand-in takes for a page
+SECONDS = 0.4  # a stand-in's time per page
 MIB = 1 << 20
 
 
@@ -27,7 +27,7 @@ def pages_per_second(gateway: Gateway, document: bytes, count: int) -> float:
 
 @pytest.mark.slow
 def test_the_pages_of_one_document_are_spread_over_all_servers(front: Front) -> None:
-    """Against linear: a server that is never idle reads 1 / SECONDS pages a second."""
+    """Relative to linear scaling: a server that is never idle reads 1 / SECONDS pages per second."""
     found = {}
     for count in (1, 2, 4, 8):
         servers = [ModelServer(SECONDS) for _ in range(count)]
@@ -41,7 +41,7 @@ def test_the_pages_of_one_document_are_spread_over_all_servers(front: Front) -> 
 
 
 def peak_mib(gateway: Gateway, document: bytes, form: str) -> float:
-    """Of the gateway itself, without its child, while it reads the document."""
+    """Memory of the gateway, without its child, while it reads the document."""
     process = psutil.Process(gateway.service.pid)
     Path(f"/proc/{process.pid}/clear_refs").write_text("5")
     with gateway.stream(

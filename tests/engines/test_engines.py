@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
 
-from model_server import engines
-from model_server.page import GreyImage, Parameters, text_of
+from model_server.reading import engines
+from model_server.reading.image import PageImage
+from service_kit.page import Parameters, text_of
 from tests import needs
 from tests.pictures import render
 
 TESSDATA = Path(sys.prefix) / "share" / "tessdata"
 
 
-def grey(picture: render.Picture) -> GreyImage:
+def grey(picture: render.Picture) -> PageImage:
     image = picture.image.convert("L")
-    return GreyImage(image.tobytes(), image.width, image.height, picture.dpi)
+    return PageImage(image.tobytes(), image.width, image.height, picture.dpi)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,10 +45,11 @@ def test_both_find_the_same_words(
 ) -> None:
     first, second = (engine.read(grey(picture), Parameters()) for engine in (library, program))
     assert text_of(first) == text_of(second)
-    assert [word.bbox for word in first] == [word.bbox for word in second]
-    assert [word[3:] for word in first] == [word[3:] for word in second]
+    assert [word["bbox"] for word in first] == [word["bbox"] for word in second]
+    place = itemgetter("block", "paragraph", "line")
+    assert [*map(place, first)] == [*map(place, second)]
     for one, other in zip(first, second, strict=True):
-        assert one.confidence == pytest.approx(other.confidence, abs=5)  # two versions of Tesseract
+        assert one["confidence"] == pytest.approx(other["confidence"], abs=5)  # two versions of Tesseract
 
 
 def test_they_tell_what_they_are(library: engines.Engine, program: engines.Engine) -> None:

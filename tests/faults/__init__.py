@@ -1,1 +1,1 @@
-"""Faults, really caused, and the services seen to come out whole."""
+"""Real faults, and checks that the services recover from them completely."""

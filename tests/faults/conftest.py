@@ -1,4 +1,4 @@
-"""The pairs that the fault tests share, and the record of what each fault did."""
+"""The pairs of services that the fault tests share, and the report of each fault's effect."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 import pytest
 
-pytest.register_assert_rewrite("tests.faults.pair")  # before it is imported: its checks are asserts
+pytest.register_assert_rewrite("tests.faults.pair")  # before its import, because its checks are asserts
 
 from tests.faults.pair import Pair  # noqa: E402
 from tests.faults.wire import Answer, StandIn, sound, stand_in  # noqa: E402
 
-REPORT = "FAULT_REPORT"  # a file: gets a line of JSON for each fault
+REPORT = "FAULT_REPORT"  # a file for one line of JSON per fault
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,13 +31,13 @@ def shared_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(shared_pair: Pair) -> Pair:
-    """A pair with the engine that misbehaves, for all tests that leave it whole."""
+    """A pair with the misbehaving engine, for all tests that leave it intact."""
     return shared_pair.begin()
 
 
 @dataclass
 class Fronted:
-    """A gateway before a stand-in for the model server."""
+    """A gateway with a stand-in for the model server."""
 
     pair: Pair
     model_server: StandIn
@@ -64,7 +64,7 @@ PairOf = Callable[..., Pair]
 
 @pytest.fixture
 def pair_of(tmp_path: Path) -> PairOf:
-    """Makes a pair with settings of its own; the test starts it with `running`."""
+    """Makes a pair with its own settings; the test starts it with `running`."""
 
     def make(
         model: dict[str, str] | None = None,
@@ -81,13 +81,13 @@ def pair_of(tmp_path: Path) -> PairOf:
 
 @dataclass
 class Record:
-    """What a fault did to the client, and what was checked afterwards."""
+    """A fault's effect on the client, and the checks afterwards."""
 
     got: list[dict[str, Any]] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
 
     def answer(self, what: str, answer: Answer) -> Answer:
-        """An answer that the client got to `what`."""
+        """The client's answer to `what`."""
         self.saw(what, f"{answer.status} {answer.code}".strip(), answer.seconds)
         return answer
 
@@ -104,7 +104,7 @@ class Record:
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Iterator[Record]:
-    """Of a test with the mark `fault`; written when the test has passed."""
+    """The report of a test with the mark `fault`; written when the test has passed."""
     found = Record()
     yield found
     mark = request.node.get_closest_marker("fault")

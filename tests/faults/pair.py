@@ -1,4 +1,4 @@
-"""A gateway and its model server with the engine that misbehaves, and the check that both are whole again."""
+"""A gateway and a model server with the misbehaving engine, and the check that both have recovered."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from scripts.services import Service, answers, api_gateway, model_server
 from tests.faults.wire import FORM, JSON, Answer, StandIn, exchange, multipart, upload_head
 from tests.pictures import formats, render
 
-PATIENCE_SECONDS = 3.0  # for what has to be back at once: workers, descriptors, gauges
-SOON = 0.02  # between looks
+PATIENCE_SECONDS = 3.0  # for what must recover at once: workers, descriptors, gauges
+SOON = 0.02  # seconds between polls
 GATEWAY_PATH = "/gateway/ocr"
 MODEL_PATH = "/v1/models/ocr-model:predict"
 
 png = formats.FORMATS["png grey"].encode
 KNOWN = png(render.label(1))
 
-# Small limits, so that what takes long takes less long here.
+# Small limits, so that the tests take less time.
 MODEL = {
     "WORKERS": "2",
     "ENVIRONMENT": "test",
@@ -56,17 +56,17 @@ Metrics = dict[str, float]
 
 
 def crowding() -> float:
-    """How much more work than processors there is; 1 on a machine that is ours alone, as the limits suppose."""
+    """Load per processor, at least 1; 1 on a machine without other work, which the limits assume."""
     return min(10.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
 
 
 def little() -> float:
-    """Seconds beyond a limit that are none of the service's."""
+    """Seconds beyond a limit that the service did not cause."""
     return 0.6 * crowding()
 
 
 def until(true: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """Wait for something to become true; what it was."""
+    """Wait until the value is true; return it."""
     seconds *= crowding()
     end = time.monotonic() + seconds
     while not (found := true()):
@@ -76,7 +76,7 @@ def until(true: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS)
 
 
 def metrics(service: Service) -> Metrics:
-    """All samples by name and labels, as they stand."""
+    """All samples by name and labels."""
     answer = exchange(service.port, "GET", "/metrics")
     assert answer.status == 200
     text = answer.body.decode()
@@ -87,8 +87,14 @@ def metrics(service: Service) -> Metrics:
     }
 
 
+def peak_mib(pid: int) -> float:
+    """The process's peak resident memory."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
 def by_label(found: Metrics, name: str, label: str) -> Counter[str]:
-    """The counts of a metric by one of its labels, zeros left out."""
+    """The counts of a metric by one of its labels, without zeros."""
     counts: Counter[str] = Counter()
     for key, value in found.items():
         if key.startswith(f"{name}["):
@@ -102,7 +108,7 @@ class Watched:
 
     def __init__(self, service: Service, log: Path, temporary: Path) -> None:
         self.service = service
-        self.counted: Counter[str] = Counter()  # outcomes, as the client of this test saw them
+        self.counted: Counter[str] = Counter()  # outcomes, as the test's client saw them
         self._access_before = 0
         self._lines_before = 0
         self._log = log
@@ -123,12 +129,12 @@ class Watched:
         return psutil.Process(self.pid)
 
     def count(self, outcome: str) -> None:
-        """A request of the client's that had this outcome, whether or not it saw it."""
+        """Count a request of the client with this outcome, even if the client did not see it."""
         with self._lock:
             self.counted[outcome] += 1
 
     def begin(self) -> None:
-        """A test begins: what the client counts is set against what is logged from here on."""
+        """Begin a test: the client's counts are compared with the log lines from here on."""
         self.counted.clear()
         self._access_before = len(self.access())
         self._lines_before = len(self.log_lines())
@@ -143,7 +149,7 @@ class Watched:
         return [line for line in self.log_lines() if line["event"] == event]
 
     def access(self, outcome: str | None = None) -> list[dict[str, Any]]:
-        """The lines of the access log that are counted."""
+        """The counted lines of the access log."""
         return [
             line
             for line in self.log_lines()
@@ -151,7 +157,7 @@ class Watched:
         ]
 
     def new_access(self) -> list[dict[str, Any]]:
-        """Those of this test."""
+        """The counted lines of this test."""
         return self.access()[self._access_before :]
 
     def check_log(self) -> None:
@@ -168,7 +174,7 @@ class Watched:
         }
 
     def remember(self) -> None:
-        """What is there now is what has to be there after each fault."""
+        """Remember the present resources; after each fault they must be the same."""
         self._before = {**self.resources(), "series": len(metrics(self.service))}
 
     def resources_back(self) -> bool:
@@ -185,7 +191,7 @@ class Watched:
 
 
 class Pair:
-    """Both services. Its methods send requests, and count what comes back."""
+    """Both services. Its methods send requests and count the outcomes."""
 
     def __init__(
         self,
@@ -196,7 +202,7 @@ class Pair:
         environment: Mapping[str, str] | None = None,
         upstream: StandIn | None = None,
     ) -> None:
-        """`model` and `gateway` are settings without their prefix, beside those above."""
+        """`model` and `gateway` are settings without their prefix, in addition to those above."""
         self._folder = folder
         self._environment = environment or {}
         self._files: list[io.BufferedWriter] = []
@@ -227,7 +233,7 @@ class Pair:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Pair]:
-        """Started, warm, and its resources remembered; stopped in the end."""
+        """Start and warm up the services, remember their resources, and stop them at the end."""
         try:
             for watched in self.services:
                 watched.service.start()
@@ -249,14 +255,14 @@ class Pair:
                 file.close()
 
     def begin(self) -> Pair:
-        self.wait_idle()  # one that was broken off is logged when all of it is over
+        self.wait_idle()  # an aborted request is logged when all its work has ended
         for watched in self.services:
             watched.begin()
         return self
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[Pair]:
-        """The gateway, started, whatever is or is not behind it."""
+        """Start only the gateway, with or without a model server."""
         try:
             self.gateway.service.start()
             until(lambda: answers(f"{self.gateway.service.url}/health/live"), "alive", 30)
@@ -268,7 +274,7 @@ class Pair:
                 file.close()
 
     def read(self, picture: bytes, query: str = "", headers: Mapping[str, str] | None = None) -> Answer:
-        """Through the gateway."""
+        """Read a picture through the gateway."""
         return self.post(
             self.gateway, GATEWAY_PATH + query, multipart(picture), {"content-type": FORM, **(headers or {})}
         )
@@ -285,7 +291,7 @@ class Pair:
         headers: Mapping[str, str] | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Straight to the model server, by V1."""
+        """Send a picture directly to the model server, over V1."""
         instances = [
             {"image": {"b64": base64.b64encode(data).decode()}, "parameters": parameters or {}}
             for data in pictures
@@ -300,7 +306,7 @@ class Pair:
         return answer
 
     def wait_workers(self) -> float:
-        """Until there are as many workers as configured; the seconds that it took."""
+        """Wait until all configured workers exist; return the seconds."""
         began = time.monotonic()
         until(lambda: self.all_workers(metrics(self.model.service)), "all workers alive")
         return time.monotonic() - began
@@ -310,7 +316,7 @@ class Pair:
         return found["ocr_workers_alive"] == found["ocr_workers_configured"] > 0
 
     def wait_idle(self) -> None:
-        """Until nothing is in flight in either service."""
+        """Wait until nothing is in flight in either service."""
         for watched in self.services:
             name = "ocr_in_flight" if watched is self.model else "gateway_in_flight"
             until(partial(self._is, watched.service, name, 0), f"{name} 0")
@@ -323,7 +329,7 @@ class Pair:
         return self.model.process.children(recursive=True)
 
     def cpu_seconds(self) -> float:
-        """Processor time that the workers of now have used."""
+        """Processor time of the current workers."""
         total = 0.0
         for worker in self.workers():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -331,11 +337,11 @@ class Pair:
         return total
 
     def wait_until_working(self, pages: int = 1) -> None:
-        """Until so many pages are with the model server."""
+        """Wait until this many pages are with the model server."""
         until(lambda: metrics(self.model.service)["ocr_in_flight"] >= pages, f"{pages} requests in flight")
 
     def check_whole(self) -> list[str]:
-        """The check after every fault; what was looked at."""
+        """The check after every fault; returns what was checked."""
         checks = []
         answer = self.read(KNOWN)
         assert answer.status == 200, answer
@@ -356,7 +362,7 @@ class Pair:
         return checks
 
     def check_accounts(self) -> None:
-        """Each request of the client's is one line and one count, with the same outcome in all three."""
+        """Each request of the client has one log line and one count, all with the same outcome."""
         found = metrics(self.gateway.service)
         self.gateway.check_series(found)
         logged = Counter(line["outcome"] for line in self.gateway.access())
@@ -374,7 +380,7 @@ class Pair:
         assert logged.total() - logged["ok"] == found["kserve_inference_request_error_count"]
         assert found["ocr_queue_length"] == 0
         ids = Counter(line["request_id"] for line in lines if line["outcome"] == "ok")
-        for line in self.gateway.access("ok"):  # nobody was told a text that nobody read, or that was read twice
+        for line in self.gateway.access("ok"):  # each text that a client got was read exactly once
             if "pages_failed" not in line:
                 assert ids[line["request_id"]] == 1, line
         asked = ("upstream_seconds", "pages_failed")
@@ -390,12 +396,12 @@ class Pair:
 
 
 def _of_document(page_id: str) -> str:
-    """The id of the request that this page belongs to, if it is one of a document's."""
+    """The id of this page's request, if it is a page of a document."""
     return page_id.rpartition(".")[0]
 
 
 def _wait_steady(watched: Watched) -> None:
-    """Until the connections of the warm-up are closed: three equal looks."""
+    """Wait until the connections of the warm-up are closed: three equal counts."""
     looks: list[dict[str, Any]] = []
 
     def steady() -> bool:

@@ -1,4 +1,4 @@
-"""Documents, when something breaks in the middle of them."""
+"""Documents during which something fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FAULTY_SPLITTER = {
 
 
 def tiff(*pictures: bytes) -> bytes:
-    """A page for each PNG."""
+    """One page per PNG."""
     stream = io.BytesIO()
     first, *rest = (Image.open(io.BytesIO(data)).convert("1") for data in pictures)
     first.save(stream, "TIFF", save_all=True, append_images=rest, compression="group4")
@@ -44,7 +44,7 @@ def slow_pages(count: int, seconds: float) -> bytes:
 
 
 def label_pages(*widths: float) -> bytes:
-    """A PDF with a page to be read first and last, and blank ones of these widths between them."""
+    """A PDF whose first and last page have text, with blank ones of these widths between them."""
     label = make.scanned(render.label(1))
     return make.joined(label, *(make.sized(width, 300) for width in widths), label)
 
@@ -55,7 +55,7 @@ def codes(answer: Answer) -> list[str]:
 
 
 def during(pair: Pair, data: bytes, act: Callable[[], None], query: str = "") -> Answer:
-    """The answer to a document, in the middle of which something is done."""
+    """The answer to a document during which an action is done."""
     found: list[Answer] = []
     thread = threading.Thread(target=lambda: found.append(pair.read(data, query)))
     thread.start()

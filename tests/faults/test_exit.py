@@ -1,7 +1,8 @@
-"""SIGTERM: fault 19. Under load, while starting, twice."""
+"""SIGTERM (fault 19): under load, during the start, twice."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import signal
 import threading
@@ -12,21 +13,22 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+import orjson
 import psutil
 import pytest
 
-from scripts.services import Service, answers, api_gateway, free_port, model_server
+from scripts.services import Service, answers, api_gateway, free_port, in_use, model_server
 from tests.faults import engines
 from tests.faults.conftest import PairOf, Record
-from tests.faults.pair import GATEWAY_PATH, KNOWN, Pair, Watched, crowding, metrics, until
-from tests.faults.wire import FORM, Wire, head, multipart, upload_head
+from tests.faults.pair import GATEWAY_PATH, KNOWN, MODEL_PATH, Pair, Watched, crowding, metrics, until
+from tests.faults.wire import FORM, Answer, Wire, head, multipart, upload_head
 
 CLIENTS = 3
-SLOW = engines.slow(1)  # so that pages are in flight when the door closes
+SLOW = engines.slow(1)  # so that pages are in flight when the listener closes
 
 
 class Load:
-    """Clients that send without a pause until the door is closed; every outcome is kept."""
+    """Clients that send without a pause until the listener closes; every outcome is kept."""
 
     def __init__(self, pair: Pair, *, kept: bool) -> None:
         self._pair = pair
@@ -57,7 +59,7 @@ class Load:
                 outcome = self._one(client, url, picture)
                 with self._lock:
                     self.found[outcome] += 1
-                if outcome == "refused":  # nobody listens any more: nothing was begun
+                if outcome == "refused":  # the listener is closed: nothing was begun
                     return
 
     @staticmethod
@@ -76,7 +78,7 @@ def all_gone(processes: list[psutil.Process]) -> bool:
 
 
 def ends_well(watched: Watched, *, twice: bool = False) -> float:
-    """Send SIGTERM; the seconds until it has ended as it should."""
+    """Send SIGTERM; return the seconds until the clean exit."""
     children = watched.process.children(recursive=True)
     began = time.monotonic()
     watched.service.process.send_signal(signal.SIGTERM)
@@ -173,7 +175,7 @@ def starting(kind: str) -> Service:
 @pytest.mark.slow
 @pytest.mark.fault(19, "SIGTERM while starting, at ten moments")
 def test_19_while_starting(record: Record) -> None:
-    """From the first moment on at which a process can know what SIGTERM is."""
+    """From the first moment at which the process can handle SIGTERM."""
     slowest = 0.0
     for kind in ("gateway", "model server"):
         for moment in range(5):
@@ -196,7 +198,7 @@ def test_19_while_starting(record: Record) -> None:
 
 @pytest.mark.slow
 def test_19_a_client_that_never_ends_does_not_keep_it(pair_of: PairOf) -> None:
-    """Half a request, an idle connection, one that was refused in mid-body: none of them delays the exit."""
+    """Half a request, an idle connection and one refused in mid-body do not delay the exit."""
     with (
         pair_of().running() as pair,
         Wire(pair.gateway.port),
@@ -212,11 +214,35 @@ def test_19_a_client_that_never_ends_does_not_keep_it(pair_of: PairOf) -> None:
 
 @pytest.mark.slow
 def test_19_the_grace_period_ends(pair_of: PairOf) -> None:
-    """What takes longer than the grace period is cancelled; the exit is clean all the same."""
+    """Requests that take longer than the grace period get 503; the exit is still clean."""
     settings = {"REQUEST_TIMEOUT_SECONDS": "2", "SHUTDOWN_GRACE_SECONDS": "2"}
-    with pair_of({**settings, "REQUEST_TIMEOUT_SECONDS": "2"}, settings).running() as pair:
-        wire = Wire(pair.gateway.port, *pair.upload(engines.slow(5)))
-        pair.wait_until_working()
-        assert ends_well(pair.gateway) < 4 * crowding()
-        wire.close()
-        assert ends_well(pair.model) < 4 * crowding()
+    with pair_of(settings, {**settings, "DOCUMENT_GRACE_SECONDS": "2"}).running() as pair:
+        answer = cut_by_the_exit(pair.gateway, b"".join(pair.upload(engines.slow(5))))
+        assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "not_ready", "1")
+        assert answer.headers["content-type"] == "application/problem+json"
+        pair.wait_workers()
+        picture = base64.b64encode(engines.slow(5)).decode()
+        body = orjson.dumps({"instances": [{"image": {"b64": picture}}]})
+        request = head(MODEL_PATH, "Content-Type: application/json", f"Content-Length: {len(body)}") + body
+        answer = cut_by_the_exit(pair.model, request)
+        assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "not_ready", "1")
+        assert answer.headers["content-type"] == "application/json"
+
+
+def cut_by_the_exit(watched: Watched, request: bytes) -> Answer:
+    """The answer to a request that arrives during the grace period and has more time than is left of it."""
+    with Wire(watched.port) as wire:
+        ending = threading.Thread(target=lambda: seconds.append(ends_well(watched)))
+        seconds: list[float] = []
+        ending.start()
+        until(lambda: not in_use(watched.port), "the grace period has begun")
+        time.sleep(0.3)
+        wire.say(request)
+        answer = wire.answer()
+        assert wire.ended()
+        ending.join()
+    assert seconds, "exit 0, no child, no traceback"
+    assert seconds[0] < 4 * crowding()
+    assert [line["outcome"] for line in watched.access()][-1] == "not_ready"
+    assert "uvicorn.error" not in {line["logger"] for line in watched.log_lines()}
+    return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections import Counter
@@ -9,13 +10,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.conftest import Record
-from tests.faults.pair import GATEWAY_PATH, KNOWN, MODEL_PATH, Pair, Watched, crowding, little, metrics
-from tests.faults.wire import BOUNDARY, FORM, Answer, Wire, chunk, exchange, head, multipart
+from tests.faults.conftest import PairOf, Record
+from tests.faults.pair import GATEWAY_PATH, KNOWN, MODEL_PATH, Pair, Watched, crowding, little, metrics, until
+from tests.faults.wire import BOUNDARY, FORM, Answer, Wire, chunk, exchange, head, multipart, upload_head
 
 MIB = 1 << 20
 LIMIT = 1.0  # seconds for a head, and for a pause in a body, in these pairs
-TOO_MUCH = 5 * MIB  # over the limits of either service
+TOO_MUCH = 5 * MIB  # over the limits of both services
 
 PART = multipart(KNOWN)
 FORM_HEADER = f"Content-Type: {FORM}"
@@ -42,7 +43,7 @@ def test_07_slow_heads_and_bodies(pair: Pair, record: Record, of: Of) -> None:
 
     with Wire(watched.port) as silent, Wire(watched.port) as trickling:
         trickled = 0
-        while trickling.seconds() < LIMIT + little():  # a byte now and then does not buy time
+        while trickling.seconds() < LIMIT + little():  # single bytes do not extend the limit
             try:
                 trickling.say(b"POST / HTTP/1.1\r\n"[trickled : trickled + 1] or b"x")
             except OSError:
@@ -60,18 +61,41 @@ def test_07_slow_heads_and_bodies(pair: Pair, record: Record, of: Of) -> None:
         record.saw(f"{name}: a head that trickles", "closed", closed_after)
         record.answer(f"{name}: a body that pauses", answer)
 
-    with Wire(watched.port, head(path, FORM_HEADER, "Content-Length: 100000", "X-Request-Timeout: 1.5")) as wire:
-        for at in range(20):
+    long = multipart(KNOWN + bytes(100000))
+    length = f"Content-Length: {len(long)}"
+    with Wire(watched.port, head(path, FORM_HEADER, length, "X-Request-Timeout: 1.5")) as wire:
+        for at in range(0, 40000, 2000):  # above the least rate
             if answered(wire):
                 break
-            wire.say(PART[at : at + 1])
+            wire.say(long[at : at + 2000])
             time.sleep(0.1)
         late = wire.answer()
         watched.count("upload_too_slow")
     assert (late.status, late.code) == (408, "upload_too_slow")
-    assert late.seconds < 1.5 + little()
+    assert 1.5 <= late.seconds < 1.5 + little()
     record.answer(f"{name}: a body that trickles past the deadline", late)
     record.whole(pair)
+
+
+@pytest.mark.slow
+def test_slow_uploads_do_not_keep_others_out(pair_of: PairOf) -> None:
+    """They declare many bytes and send few, without a pause: the memory reserved for them is soon free again."""
+    with pair_of(gateway={"MAX_HELD_MIB": "12"}).running() as pair, contextlib.ExitStack() as stack:
+        wires = [
+            stack.enter_context(Wire(pair.gateway.port, upload_head(2 * MIB - 1000), PART[:100])) for _ in range(2)
+        ]
+        until(lambda: metrics(pair.gateway.service)["gateway_in_flight"] == 2, "they have begun")
+        large = KNOWN + bytes(2 * MIB - 10000)
+        assert pair.read(large).code == "overloaded"
+        while not all(map(answered, wires)):
+            for wire in wires:
+                wire.say(b"x")
+            assert wires[0].seconds() < LIMIT + little()
+            time.sleep(0.1)
+        assert {wire.answer().code for wire in wires} == {"upload_too_slow"}
+        pair.gateway.counted["upload_too_slow"] += 2
+        until(lambda: pair.read(large).status == 200, "others get in")
+        pair.check_whole()
 
 
 def answered(wire: Wire) -> bool:
@@ -98,12 +122,12 @@ def test_08_oversize(pair: Pair, record: Record, of: Of, kept: bool) -> None:
     assert declared.seconds < 0.5 * crowding()
     record.answer(f"{name}: declared", declared)
 
-    # A client that sends it all the same, and only then listens, is told too.
+    # A client that sends all of it before it reads gets the error too.
     with Wire(watched.port, head(path, FORM_HEADER, f"Content-Length: {TOO_MUCH}", connection)) as wire:
         for _ in range(TOO_MUCH // MIB):
             wire.say(b"x" * MIB)
         refused(watched, wire.answer())
-        if kept:  # and the connection is still good
+        if kept:  # and the connection is still usable
             wire.say(head("/metrics", method="GET"))
             assert wire.answer().status == 200
 
@@ -116,7 +140,7 @@ def test_08_oversize(pair: Pair, record: Record, of: Of, kept: bool) -> None:
         counted = record.answer(f"{name}: in chunks", refused(watched, wire.answer()))
     assert counted.seconds < 2 * crowding()
 
-    # Shorter than it says: the client closes. Longer than it says: the rest is no request.
+    # Shorter than declared: the client closes. Longer than declared: the rest is not a valid request.
     with Wire(watched.port, head(path, FORM_HEADER, "Content-Length: 1000", connection) + PART[:100]) as wire:
         wire.socket.shutdown(socket.SHUT_WR)
         assert wire.ended()
@@ -139,7 +163,7 @@ def refused(watched: Watched, answer: Answer) -> Answer:
 @EACH
 @pytest.mark.fault(0, "Heads, chunk extensions and trailers without end")
 def test_endless_heads(pair: Pair, record: Record, of: Of) -> None:
-    """uvicorn takes heads of any length; what is neither head nor body is not collected for long."""
+    """uvicorn accepts heads of any length; bytes that are neither head nor body are limited."""
     watched = of(pair)
     path = path_of(watched, pair)
     before = watched.process.memory_info().rss
@@ -178,7 +202,7 @@ def code_of_trailers(watched: Watched) -> str:
 
 @EACH
 def test_an_idle_connection_ends(pair: Pair, of: Of) -> None:
-    """Also after a blank line, and after a refusal whose body came in the end: no connection stays for ever."""
+    """Also after a blank line, and after a refusal whose body arrived late: no connection stays open for ever."""
     watched = of(pair)
     path = path_of(watched, pair)
     with Wire(watched.port, head("/metrics", method="GET")) as wire:
@@ -186,7 +210,7 @@ def test_an_idle_connection_ends(pair: Pair, of: Of) -> None:
         wire.say(b"\r\n")
         wire.say(head("/metrics", method="GET"))
         assert wire.answer().status == 200
-        wire.say(head("/metrics", method="GET")[:10])  # a head begun on a kept connection
+        wire.say(head("/metrics", method="GET")[:10])  # the start of a head on a kept connection
         assert wire.ended()
         assert wire.seconds() < LIMIT + 2 * little()
     with Wire(watched.port, head(path, FORM_HEADER, "Content-Length: 4", "X-Request-Timeout: no")) as wire:
@@ -237,7 +261,7 @@ def test_09_multipart_abuse(pair: Pair, record: Record) -> None:
     record.saw(f"{len(ABUSE)} kinds", "400 bad_multipart or no_file", slowest)
     empty = pair.post(pair.gateway, GATEWAY_PATH, multipart(b""), {"content-type": FORM})
     assert (empty.status, empty.code) == (422, "empty_image")
-    # Names are not looked at, and lead nowhere.
+    # File names are ignored and never opened.
     for name in ("../../etc/passwd", "a\0b", "http://127.0.0.1/", "x" * 4000, "$(id)", "ü"):
         assert (
             pair.post(pair.gateway, GATEWAY_PATH, multipart(KNOWN, file_name=name), {"content-type": FORM}).status
@@ -290,14 +314,14 @@ def test_22_header_injection(pair: Pair, record: Record, of: Of) -> None:
                     if answer.status == 100:
                         answer = wire.answer()
                 except OSError:
-                    continue  # closed without a word
+                    continue  # closed without an answer
             slowest = max(slowest, answer.seconds)
             assert 400 <= answer.status < 500 or answer.code == "ok", (header, target, answer)
             assert "x-injected" not in answer.headers
-            if "x-request-id" in answer.headers:  # it got as far as our code
+            if "x-request-id" in answer.headers:  # our code answered
                 assert len(answer.headers["x-request-id"]) <= 128
     assert not any(key.lower().startswith("x-inj") for line in watched.log_lines() for key in line)
-    for line in watched.new_access():  # how many of these are requests at all is the server's to say
+    for line in watched.new_access():  # only the server decides which of these are requests
         watched.count(line["outcome"])
     assert not watched.counted["internal_error"]
     record.saw(f"{name_of(watched)}: {len(INJECTED)} headers, 3 targets each", "4xx, or the text", slowest)

@@ -1,4 +1,4 @@
-"""What is said to the model server, and in queries: faults 20 and 21, and both front doors fuzzed."""
+"""Invalid calls to the model server and invalid queries (faults 20 and 21), and fuzzing of both services."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_21_malformed_json(pair: Pair, record: Record) -> None:
 
 @pytest.mark.parametrize("name", ["ce-specversion", "ce-type", "ce-source", "ce-id", "ce-time", "ce-x"])
 def test_cloud_events(pair: Pair, name: str) -> None:
-    """KServe looks for CloudEvents in headers and bodies: none of it may break."""
+    """KServe looks for CloudEvents in headers and bodies: none of them may cause a failure."""
     event = {"ce-specversion": "1.0", "ce-type": "t", "ce-source": "s", "ce-id": "1"}
     for value in ("", "9", "x" * 1000, "\xff"):
         for body in (v1({"image": {"b64": B64}}), b"\xff", b"null"):
@@ -187,7 +187,7 @@ ANY_JSON = st.recursive(
 
 
 def near(anything: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Calls in which one thing is something else."""
+    """Calls in which one value is replaced by another."""
     image = st.just({"b64": B64}) | st.fixed_dictionaries({"b64": anything}) | anything
     parameters = st.fixed_dictionaries({}, optional={"languages": anything, "psm": anything}) | anything
     instance = st.fixed_dictionaries({"image": image}, optional={"parameters": parameters}) | anything
@@ -246,7 +246,7 @@ def fuzz_multipart(pair: Pair, body: bytes, media_type: str) -> None:
 @FUZZ
 @given(at=st.integers(0, len(KNOWN) - 1), junk=st.binary(min_size=1, max_size=8))
 def fuzz_picture(pair: Pair, at: int, junk: bytes) -> None:
-    """A sound picture in which some bytes are others."""
+    """A valid picture in which some bytes are changed."""
     answer = pair.read(KNOWN[:at] + junk + KNOWN[at + len(junk) :])
     assert answer.status in NO_SERVER_ERROR, answer
 

@@ -46,7 +46,7 @@ def test_keys(guarded: Pair, record: Record) -> None:
     for header in wrong:
         with Wire(guarded.gateway.port, upload_head(10**6, f"Authorization: {header}")) as wire:
             answer = wire.answer()  # before the body
-        if not answer.code:  # a control character: no HTTP
+        if not answer.code:  # a control character: not valid HTTP
             assert answer.status == 400
             continue
         guarded.gateway.count(answer.code)
@@ -66,6 +66,18 @@ def test_keys(guarded: Pair, record: Record) -> None:
     guarded.wait_idle()
     guarded.check_accounts()
     record.also("client = log = counters")
+
+
+def test_a_key_that_is_not_ascii_is_accepted_however_it_is_encoded(tmp_path: Path) -> None:
+    key = "schlüssel-à-à-à-à"  # à ends in the byte A0 as UTF-8, which is a blank in Latin-1
+    with stand_in() as upstream:
+        pair = Pair(tmp_path, gateway={"API_KEYS": key}, upstream=StandIn(port=upstream.port))
+        with pair.alone():
+            pair.begin()
+            for sent in (key, key.encode().decode("latin-1")):  # http.client sends Latin-1
+                assert pair.read(KNOWN, headers={"authorization": f"Bearer {sent}"}).status == 200
+            for sent in (key[:-1], key.encode().decode("latin-1")[:-1]):
+                assert pair.read(KNOWN, headers={"authorization": f"Bearer {sent}"}).status == 401
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Clients that go away: fault 18."""
+"""Clients that disconnect: fault 18."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def in_flight(pair: Pair) -> None:
 
 @pytest.mark.fault(0, "Clients go at the moment their answer is ready")
 def test_client_gone_at_the_last_moment(pair: Pair, record: Record) -> None:
-    """Whichever comes first, it is one outcome, and the worker is not lost."""
+    """Whichever is first, there is one outcome, and the worker is not lost."""
     took = max(pair.read(KNOWN).seconds for _ in range(5))
 
     def go(at: int) -> None:

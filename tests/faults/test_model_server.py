@@ -1,4 +1,4 @@
-"""The model server down, slow, silent or broken, as the gateway has it: faults 16 and 17, and second tries."""
+"""The gateway with a model server that is down, slow, silent or broken (faults 16, 17), and repeated calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RETRIES = "gateway_upstream_retries_total"
 def test_16_model_server_down(pair_of: PairOf, record: Record) -> None:
     with socket.create_server((HOST, 0), backlog=1) as full:
         port = full.getsockname()[1]
-        held = [socket.socket() for _ in range(4)]  # the queue is full: the kernel ignores who comes next
+        held = [socket.socket() for _ in range(4)]  # the queue is full: the kernel ignores further connections
         for caller in held:
             caller.setblocking(False)
             caller.connect_ex((HOST, port))
@@ -45,7 +45,7 @@ def test_16_model_server_down(pair_of: PairOf, record: Record) -> None:
 
 
 def test_16_model_server_comes_back(pair: Pair, pair_of: PairOf) -> None:
-    """A gateway that was started before there was a model server needs nothing but one."""
+    """A gateway that started before its model server works as soon as there is one."""
     late = pair_of(upstream=StandIn(port=pair.model.port))
     with late.alone():
         assert late.read(KNOWN).text == pair.known_text
@@ -90,6 +90,16 @@ BROKEN = {
         response(200, {"predictions": [{**PAGE, "engine": None}]})
     ),
     "answers words of null": lambda wire: wire.sendall(response(200, {"predictions": [{**PAGE, "words": None}]})),
+    "answers words that are numbers": lambda wire: wire.sendall(
+        response(200, {"predictions": [{**PAGE, "words": [1]}]})
+    ),
+    "answers a word without a box": lambda wire: wire.sendall(
+        response(200, {"predictions": [{**PAGE, "words": [{"text": "x", "bbox": [1]}]}]})
+    ),
+    "answers a width that is a text": lambda wire: wire.sendall(
+        response(200, {"predictions": [{**PAGE, "width": "wide"}]})
+    ),
+    "answers a list for a code": lambda wire: wire.sendall(response(429, {"error": "x", "code": ["overloaded"]})),
     "answers 500": lambda wire: wire.sendall(response(500, {"error": "x", "code": "internal_error"})),
     "answers 200 for an error": lambda wire: wire.sendall(response(200, {"error": "x", "code": "overloaded"})),
     "answers a code with another status": lambda wire: wire.sendall(
@@ -178,7 +188,7 @@ def test_refusals_are_tried_once_more(fronted: Fronted, record: Record) -> None:
 
 
 def test_second_tries_have_a_budget(fronted: Fronted) -> None:
-    """Under overload they would only add to it: ten saved, and one for ten successes."""
+    """Repeated calls would increase an overload: at most ten saved ones, and one per ten successes."""
     pair, upstream = fronted.pair, fronted.model_server
     upstream.does(not_ready)
     calls = 0

@@ -1,4 +1,4 @@
-"""Ten times more than can be done: fault 6. The pages sleep, so that what is measured is the admission."""
+"""Ten times the possible load: fault 6. The pages only sleep, so that the test measures the admission."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.wire import HOST, Answer, exchange, multipart, parsed, upload_
 
 PAGE_SECONDS = 0.1
 MEASURED_SECONDS = 3.0
-CLIENTS = 4  # without a pause: two pages are being read and two wait, which is the most that can be served
+CLIENTS = 4  # without a pause: two pages are read and two wait, the most that can be served
 BODY = multipart(engines.slow(PAGE_SECONDS))
 PATIENT = upload_head(len(BODY), "Connection: close") + BODY
 HURRIED = upload_head(len(BODY), "X-Request-Timeout: 0.6", "Connection: close") + BODY
@@ -33,7 +33,7 @@ async def one(port: int, request: bytes) -> Answer:
 
 
 async def all_that_can_be_served(port: int) -> tuple[list[Answer], float]:
-    """The answers to clients that each wait for theirs, and the seconds until the last one."""
+    """The answers to clients that each wait for their answer, and the seconds until the last one."""
     began = time.monotonic()
 
     async def client() -> list[Answer]:
@@ -47,7 +47,7 @@ async def all_that_can_be_served(port: int) -> tuple[list[Answer], float]:
 
 
 async def offer(port: int, rate: float) -> tuple[list[Answer], float]:
-    """So many requests a second, whatever becomes of them; the answers, and the seconds until the last one."""
+    """Send requests at this rate, whatever their outcomes; the answers, and the seconds until the last one."""
     began = time.monotonic()
     sent = []
     for at in range(round(rate * MEASURED_SECONDS)):

@@ -1,4 +1,4 @@
-"""Files that are no pictures, half a picture, an odd picture or far too large a picture: faults 10 to 15."""
+"""Files that are not pictures, and truncated, unusual and oversized pictures: faults 10 to 15."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABEL = render.label(1)
 
 @contextlib.contextmanager
 def listener() -> Iterator[tuple[int, list[bytes]]]:
-    """A port, and what knocked on it."""
+    """A port, and the connections to it."""
     knocked: list[bytes] = []
     with socket.create_server((HOST, 0)) as server:
         server.settimeout(0.1)
@@ -114,7 +114,7 @@ def test_11_truncated(pair: Pair, record: Record) -> None:
         answers = list(pool.map(read, cuts))
     for name, at, answer in answers:
         assert answer.status in (200, 415, 422), (name, at, answer)
-        if answer.status == 200:  # only what can be spared was cut off
+        if answer.status == 200:  # only bytes that are not needed were cut off
             assert answer.text == texts[name], (name, at)
     found = outcomes([answer for _, _, answer in answers])
     slowest = max(answer.seconds for _, _, answer in answers)
@@ -164,7 +164,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_of(width: int, height: int, bits: int = 1, more: bytes = b"", rows: bytes | None = None) -> bytes:
-    """A PNG that says it is so large; all zeros, as tight as it gets."""
+    """A PNG that declares this size; all zeros, maximally compressed."""
     if rows is None:
         packer = zlib.compressobj(9)
         row = bytes((width * bits + 7) // 8 + 1)
@@ -197,7 +197,7 @@ def test_14_sizes(pair: Pair, record: Record) -> None:
     assert metrics(pair.model.service)["ocr_queue_wait_seconds_count"] == begun, "no worker saw it"
     assert (large.status, large.code) == (422, "too_many_pixels")
     assert large.seconds < 0.5 * crowding()
-    # What the header hides: a GIF's frame, an icon in a text chunk, sizes that overflow.
+    # Sizes that the header does not show: a GIF's frame, an icon in a text chunk, sizes that overflow.
     liars = {
         "a GIF whose frame is larger than its canvas": b"GIF89a\1\0\1\0\0\0\0,"
         + struct.pack("<4HB", 0, 0, 65535, 65535, 0),
@@ -224,7 +224,7 @@ def test_14_sizes(pair: Pair, record: Record) -> None:
 
 
 def tiff_ring(back_to: int) -> bytes:
-    """A TIFF of three pages whose last one points back to another."""
+    """A TIFF of three pages whose last directory points back to an earlier one."""
     data = bytearray(formats.FORMATS["tiff 3 pages"].encode(LABEL))
     offsets = []
     at = 4

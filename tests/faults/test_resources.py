@@ -1,4 +1,4 @@
-"""Nothing left: file descriptors, room for files, files that may be written. Faults 24 and 25."""
+"""Exhausted resources: file descriptors, disk space, writable folders. Faults 24 and 25."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.faults.pair import KNOWN, Pair, Watched, until
 from tests.faults.wire import Answer, Wire
 from tests.pictures import formats, render
 
-SPARE = 4  # descriptors left when the others are gone
+SPARE = 4  # descriptors that are left
 
 
 @contextlib.contextmanager
 def few_descriptors(watched: Watched, spare: int) -> Iterator[None]:
-    """Meanwhile the process may have no more than those it has, and so many."""
+    """Meanwhile the process may open only this many more descriptors."""
     process = watched.process
     before = process.rlimit(resource.RLIMIT_NOFILE)
     process.rlimit(resource.RLIMIT_NOFILE, (process.num_fds() + spare, before[1]))
@@ -39,7 +39,7 @@ def few_descriptors(watched: Watched, spare: int) -> Iterator[None]:
 
 
 def tried(read: Callable[[bytes], Answer]) -> str:
-    """What becomes of a request now."""
+    """The outcome of a request now."""
     try:
         answer = read(KNOWN)
     except (OSError, http.client.HTTPException) as error:
@@ -63,7 +63,7 @@ def test_24_file_descriptors(pair: Pair, record: Record, which: str) -> None:
     until(lambda: tried(read) == "200 ok", "served again, by the same process")
     record.saw(f"{which}: served again", "200 ok", time.monotonic() - began)
     pair.wait_idle()
-    for one in pair.services:  # which of them got through is the server's to say
+    for one in pair.services:  # only the server knows which of them arrived
         one.begin()
     record.whole(pair)
 
@@ -75,7 +75,7 @@ def test_24_no_descriptors_for_a_worker(pair: Pair, record: Record) -> None:
     used = {int(found.name) for found in Path(f"/proc/{process.pid}/fd").iterdir()}
     lowest = next(number for number in range(len(used) + 1) if number not in used)
     failed = len(pair.model.log_lines_of("worker did not start"))
-    process.rlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))  # whatever is closed above it makes no room
+    process.rlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))  # closing descriptors above it frees none
     try:
         pair.workers()[0].kill()
         until(lambda: len(pair.model.log_lines_of("worker did not start")) > failed, "it could not be replaced")
@@ -85,7 +85,7 @@ def test_24_no_descriptors_for_a_worker(pair: Pair, record: Record) -> None:
     record.whole(pair)
 
 
-FULL = Path("/var/tmp") if ROOT.is_relative_to("/tmp") else Path("/tmp")  # not over the project itself
+FULL = Path("/var/tmp") if ROOT.is_relative_to("/tmp") else Path("/tmp")  # not over the project's folder
 CONFINE = f"""
 set -e
 mount -t tmpfs -o size=64k tmpfs {FULL}
@@ -99,7 +99,7 @@ exec "$@"
 
 
 def confinement() -> list[str]:
-    """What to put before a command, so that it may write nowhere."""
+    """A prefix for a command, so that it can write nowhere."""
     program = needs.program("unshare", "Debian: util-linux")
     start = [
         program,

@@ -1,4 +1,4 @@
-"""Workers that die, eat memory, hang or read less than there is: faults 1 to 5, and the pool around them."""
+"""Workers that die, use up memory, hang or lose text: faults 1 to 5, and the pool of workers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ import psutil
 import pytest
 from PIL import Image, ImageDraw
 
+from model_server.settings import ModelServerSettings
 from scripts.services import ROOT, answers
 from tests.faults import engines
 from tests.faults.conftest import PairOf, Record
 from tests.faults.engines import Fault
-from tests.faults.pair import KNOWN, Pair, by_label, crowding, little, metrics, outcomes, png, until
+from tests.faults.pair import KNOWN, Pair, by_label, crowding, little, metrics, outcomes, peak_mib, png, until
+from tests.faults.wire import Answer
 from tests.pictures import render
 
 RESTARTS = "ocr_worker_restarts_total"
@@ -29,7 +31,7 @@ def restarts(pair: Pair) -> Counter[str]:
 
 
 def replaced(pair: Pair, before: Counter[str], record: Record | None = None, **reasons: int) -> None:
-    """Wait until workers have been replaced for these reasons, no others, and all are there."""
+    """Wait until workers have been replaced for exactly these reasons, and all of them exist."""
     began = time.monotonic()
     until(lambda: (restarts(pair) - before).total() >= sum(reasons.values()), "workers replaced")
     pair.wait_workers()
@@ -97,7 +99,7 @@ def test_03_failed_allocation(pair: Pair, record: Record) -> None:
     assert enough.status == 200
     words = len(enough.json["pages"][0]["words"])
     assert words > 300
-    shortages = range(4, 15, 2)  # MiB: at which of them Tesseract fails in the open differs between processes
+    shortages = range(4, 15, 2)  # MiB: it differs between processes at which of them Tesseract reports a failure
     silent = []
     for mib in shortages:
         answer = pair.read(engines.short_of_memory(mib))
@@ -117,7 +119,7 @@ def test_03_failed_allocation(pair: Pair, record: Record) -> None:
 
 @pytest.mark.parametrize(("size", "psm"), [((4, 64), 3), ((5, 300), 3), ((3, 300), 8)])
 def test_a_sound_picture_that_leptonica_complains_of(pair: Pair, size: tuple[int, int], psm: int) -> None:
-    """`Error in pixScanForForeground: invalid box` is no failed allocation, and no text is lost."""
+    """`Error in pixScanForForeground: invalid box` is not a failed allocation, and no text is lost."""
     image = Image.new("L", size, 255)
     pen = ImageDraw.Draw(image)
     pen.text((1, 1), "Ab1 the", fill=0)
@@ -128,6 +130,75 @@ def test_a_sound_picture_that_leptonica_complains_of(pair: Pair, size: tuple[int
 def test_an_engine_that_complains_at_length(pair: Pair) -> None:
     assert pair.read(engines.picture(Fault.FLOOD)).status == 200
     pair.check_whole()
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "reason"),
+    [
+        (Fault.FLOOD_MORE, "worker_crashed", "crashed"),
+        (Fault.LONG_ANSWER, "worker_crashed", "crashed"),
+        (Fault.EAT_IN_CHILD, "out_of_memory", "memory"),
+    ],
+)
+def test_what_a_worker_may_not_do_to_its_parent(pair: Pair, fault: Fault, code: str, reason: str) -> None:
+    """Endless error output, a huge answer, a program that uses up memory: it is killed; the parent stays small."""
+    before, small = restarts(pair), peak_mib(pair.model.pid)
+    answer = pair.predict(engines.picture(fault))
+    assert (answer.status, answer.code) == (503, code)
+    assert peak_mib(pair.model.pid) < small + 16
+    pair.wait_workers()
+    assert restarts(pair) - before == {reason: 1}
+    pair.check_whole()
+
+
+def test_workers_get_no_settings_of_the_service(pair: Pair) -> None:
+    """Some settings may be secret."""
+    for worker in pair.workers():
+        names = set(worker.environ())
+        assert "PATH" in names
+        assert not [name for name in names if name.startswith("MODEL_SERVER_")]
+    assert "MODEL_SERVER_WORKERS" in pair.model.process.environ()
+
+
+def test_a_worker_that_is_too_large_from_its_start(pair_of: PairOf, tmp_path: Path) -> None:
+    flag = tmp_path / "start"
+    flag.write_text("large")
+    pair = pair_of(environment={engines.START: str(flag)})
+    assert pair.model.service.start().process.wait(60) != 0
+    (line,) = pair.model.log_lines_of("did not start")
+    assert line["why"] == "No worker came up: it takes more than WORKER_KILL_MIB (400) before its first page"
+
+
+def test_calls_are_admitted_as_a_whole_and_refusals_kill_nobody(pair_of: PairOf) -> None:
+    with pair_of({"MAX_QUEUE": "8"}).running() as pair, ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: pair.predict(*[engines.slow(0.3)] * 8), range(3)))
+        counts = outcomes(found)
+        assert counts["200 ok"] >= 1
+        assert set(counts) == {"200 ok", "429 overloaded"}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in found if answer.status == 429)
+        assert not restarts(pair)
+        pair.check_whole()
+
+
+def test_a_page_that_fails_lets_those_of_its_call_end_that_were_begun(pair: Pair) -> None:
+    before, begun = restarts(pair), pages_begun(pair)
+    answer = pair.predict(engines.slow(1), KNOWN[: len(KNOWN) // 2], *[KNOWN] * 6)
+    assert (answer.status, answer.code) == (422, "damaged_image")
+    assert answer.seconds < 0.8 * crowding(), "at once"
+    pair.check_whole()
+    with ThreadPoolExecutor(2) as pool:
+        assert outcomes(list(pool.map(pair.predict, [engines.slow(0.5)] * 2))) == {"200 ok": 2}
+    assert not restarts(pair) - before
+    assert pages_begun(pair) - begun <= 3 + 3, "those that waited were not begun, but for the next one"
+
+
+def test_many_small_pictures_wait_as_long_as_their_time_allows(pair_of: PairOf) -> None:
+    """Their number alone does not cause refusals."""
+    default = ModelServerSettings.model_fields["max_queue"].default
+    with pair_of({"MAX_QUEUE": str(default)}).running() as pair, ThreadPoolExecutor(120) as pool:
+        found = list(pool.map(lambda _: pair.predict(engines.slow(0.05)), range(120)))
+        assert outcomes(found) == {"200 ok": 120}
+        pair.check_whole()
 
 
 @pytest.mark.parametrize("fault", [Fault.SPIN, Fault.SLEEP])
@@ -149,7 +220,7 @@ def test_04_hang(pair: Pair, record: Record, fault: Fault) -> None:
 
 @pytest.mark.slow
 def test_many_workers_hang_at_once(pair_of: PairOf) -> None:
-    """The time to recover does not grow with their number."""
+    """The time to recover does not depend on their number."""
     with pair_of({"WORKERS": "6"}).running() as pair:
         with ThreadPoolExecutor(6) as pool:
             budget = {"x-request-timeout": "1"}
@@ -164,11 +235,11 @@ def test_many_workers_hang_at_once(pair_of: PairOf) -> None:
 @pytest.mark.slow
 @pytest.mark.fault(5, "A page would wait past its deadline")
 def test_05_queue_past_the_deadline(pair_of: PairOf, record: Record) -> None:
-    """On a pair of its own, whose model server has yet to learn how long any page takes."""
+    """On its own pair, whose model server does not know yet how long pages take."""
     with pair_of({}).running() as pair:
         begun = pages_begun(pair)
         with ThreadPoolExecutor(4) as pool:
-            # Nothing is known of how long these take: the page behind them is let in, and its time runs out.
+            # How long these take is unknown: the page behind them is admitted, and its deadline passes.
             hanging = [
                 pool.submit(pair.read, engines.picture(Fault.SLEEP), headers={"x-request-timeout": "1.5"})
                 for _ in range(2)
@@ -223,10 +294,14 @@ def test_one_of_several_crashes(pair: Pair, record: Record) -> None:
     assert (answer.status, answer.code) == (503, "worker_crashed")
     assert answer.seconds < 2 * crowding(), "the others are given up"
     pair.wait_workers()
-    both = pair.predict(
-        engines.picture(Fault.SPIN), engines.picture(Fault.SPIN), headers={"x-request-timeout": "0.5"}
-    )
-    assert (both.status, both.code) == (504, "deadline_exceeded")
+
+    def both() -> Answer | None:
+        hanging = (engines.picture(Fault.SPIN),) * 2
+        found = pair.predict(*hanging, headers={"x-request-timeout": "0.5"})
+        return None if found.code == "overloaded" else found
+
+    late = until(both, "the page of 3 s, begun before the crash, is over", 5)
+    assert (late.status, late.code) == (504, "deadline_exceeded")
     assert pair.predict(KNOWN, b"not an image", KNOWN).code == "not_an_image"
     assert len(pair.predict(KNOWN, KNOWN, KNOWN).json["predictions"]) == 3
     record.whole(pair)
@@ -234,7 +309,7 @@ def test_one_of_several_crashes(pair: Pair, record: Record) -> None:
 
 @pytest.mark.fault(0, "A worker dies between two pages")
 def test_worker_dies_idle(pair: Pair, record: Record) -> None:
-    """Nobody's page is lost to it."""
+    """No page is lost."""
     pair.wait_workers()
     before = restarts(pair)
     for worker in pair.workers():
@@ -289,7 +364,7 @@ def test_not_ready_and_not_hot(pair_of: PairOf, record: Record, tmp_path: Path) 
         assert refused.seconds < 1 * crowding()
 
         tried, used = len(starts.read_text()), busy_seconds(pair)
-        time.sleep(3)  # a rate is measured: nothing to wait for
+        time.sleep(3)  # a fixed time, because a rate is measured
         tried, used = len(starts.read_text()) - tried, busy_seconds(pair) - used
         assert tried <= 6, "each worker's starts become rare"
         assert used < 1.5, "it does not loop hot"
@@ -304,6 +379,6 @@ def test_not_ready_and_not_hot(pair_of: PairOf, record: Record, tmp_path: Path) 
 
 
 def busy_seconds(pair: Pair) -> float:
-    """Processor time of the model server and the children that it has waited for."""
+    """Processor time of the model server and of its ended children."""
     times = psutil.Process(pair.model.pid).cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)

@@ -1,4 +1,4 @@
-"""Plain sockets: a client that misbehaves, and a model server that does."""
+"""Plain sockets: a misbehaving client and a misbehaving model server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECONDS = 20.0
 
 @dataclass
 class Answer:
-    """What came back, and how long it took."""
+    """An answer, and the time that it took."""
 
     status: int
     headers: dict[str, str]
@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """`ok` or the error's code; "" where the answer is none of ours."""
+        """`ok` or the error's code; "" if the answer is not from our code."""
         if self.status == 200:
             return "ok"
         with contextlib.suppress(orjson.JSONDecodeError):
@@ -46,7 +46,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The text that was read, by either service."""
+        """The recognised text, in the answer of either service."""
         found = self.json
         return str(found["text"] if "text" in found else found["predictions"][0]["text"])
 
@@ -54,7 +54,7 @@ class Answer:
 def exchange(
     port: int, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> Answer:
-    """An ordinary request on a connection of its own."""
+    """An ordinary request on its own connection."""
     began = time.monotonic()
     connection = http.client.HTTPConnection(HOST, port, timeout=60)
     try:
@@ -68,7 +68,7 @@ def exchange(
 
 
 def parsed(data: bytes, seconds: float) -> Answer:
-    """A whole answer with a Content-Length, as it came."""
+    """A complete answer with a Content-Length, as bytes."""
     raw_head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = raw_head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -103,7 +103,7 @@ def chunk(data: bytes) -> bytes:
 
 
 class Wire:
-    """One connection, on which anything may be said."""
+    """One connection, on which a test can send any bytes."""
 
     def __init__(self, port: int, *said: bytes, seconds: float = _SECONDS) -> None:
         self._began = time.monotonic()
@@ -116,7 +116,7 @@ class Wire:
         self.socket.sendall(data)
 
     def answer(self) -> Answer:
-        """The next answer; raises what the socket raises when there is none."""
+        """The next answer; raises the socket's error if there is none."""
         response = http.client.HTTPResponse(self.socket)
         response.begin()
         body = response.read()
@@ -124,7 +124,7 @@ class Wire:
         return Answer(response.status, headers, body, time.monotonic() - self._began)
 
     def ended(self) -> bool:
-        """Whether the other side closes, or resets, without another word."""
+        """Whether the other side closes or resets without sending more."""
         try:
             return self.socket.recv(1) == b""
         except TimeoutError:
@@ -178,7 +178,7 @@ Behaviour = Callable[[socket.socket], None]
 
 @dataclass
 class StandIn:
-    """A model server that does as it is told. Each predict call takes the next behaviour; the last one stays."""
+    """A scripted model server. Each predict call uses the next behaviour; the last one repeats."""
 
     behaviours: list[Behaviour] = field(default_factory=lambda: [sound])
     calls: list[dict[str, str]] = field(default_factory=list)
@@ -197,7 +197,7 @@ class StandIn:
             self.behaviours = list(behaviours)
 
     def wait_until_closed(self, wire: socket.socket) -> None:
-        """A behaviour: say nothing until the other side goes."""
+        """A behaviour: send nothing until the other side closes."""
         wire.settimeout(_SECONDS)
         with contextlib.suppress(OSError):
             while wire.recv(65536):
@@ -224,7 +224,7 @@ class StandIn:
 
 @contextlib.contextmanager
 def stand_in() -> Iterator[StandIn]:
-    """A stand-in for the model server, on a port of its own."""
+    """A stand-in for the model server, on its own port."""
     told = StandIn()
 
     class Handler(socketserver.BaseRequestHandler):

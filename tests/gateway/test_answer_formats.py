@@ -52,7 +52,7 @@ def test_by_query_and_by_header(gateway: httpx.Client, label_png: bytes, name: N
         assert response.headers["content-disposition"] == f'inline; filename="ocr.{known.suffix}"'
     if name == "json":
         assert asked.json()["text"] == negotiated.json()["text"]
-    elif name == "alto":  # it names its request
+    elif name == "alto":  # it contains the request's id
         assert asked.headers["x-request-id"] in asked.text
         assert readers.alto_words(asked.content) == readers.alto_words(negotiated.content)
     elif name == "ndjson":

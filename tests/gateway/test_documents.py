@@ -1,4 +1,4 @@
-"""A document in, its text out, through both services."""
+"""Reading documents through both services."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIGITAL = "Invoice 4711\nTotal amount 12.50"
 
 @pytest.fixture(scope="module")
 def mixed() -> bytes:
-    """Born digital, scanned, a filled-in form, a page that is to be shown turned."""
+    """A born-digital page, a scan, a filled-in form, a rotated page."""
     return make.joined(
         make.digital(DIGITAL),
         make.scanned(render.page(1)),

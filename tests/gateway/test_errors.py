@@ -14,7 +14,7 @@ FORM = {"content-type": "multipart/form-data; boundary=x"}
 
 
 def problem(response: httpx.Response) -> tuple[int, str]:
-    """Status and code, after all that every problem has in common was checked."""
+    """Status and code, after checking the fields that all problems have."""
     assert response.headers["content-type"] == "application/problem+json"
     found = Problem.model_validate_json(response.content)
     assert found.status == response.status_code

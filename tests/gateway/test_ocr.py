@@ -1,4 +1,4 @@
-"""A picture in, its text out, through both services."""
+"""Reading pictures through both services."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.documents.stand_in import until
 
 
 def samples(client: httpx.Client) -> dict[str, float]:
-    """Each series with its value, by its text."""
+    """The value of each series, by the series' text."""
     families = text_string_to_metric_families(client.get("/metrics").text)
     return {
         sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
@@ -23,7 +23,7 @@ def samples(client: httpx.Client) -> dict[str, float]:
 
 
 def lines(log: Path, request_id: str) -> list[dict[str, object]]:
-    """Of one request; the last is written when the answer is on its way, which may arrive before."""
+    """The log lines of one request; the last may be written after the answer has arrived."""
     parsed = map(json.loads, log.read_text().splitlines())
     return [line for line in parsed if line.get("request_id") == request_id]
 

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 import yaml
 
-from api_gateway.settings import Settings as GatewaySettings
-from model_server.settings import Settings as ModelSettings
-from service_kit.settings import ServiceSettings
+from api_gateway.settings import GatewaySettings
+from model_server.settings import ModelServerSettings
+from service_kit import cgroup
+from service_kit.settings import MIB, ServiceSettings
 from tests.images import dockerfile
 from tests.images.dockerfile import ROOT
 
 SERVICES: dict[str, tuple[str, type[ServiceSettings]]] = {
     "api-gateway": ("Dockerfile.gateway", GatewaySettings),
-    "model-server": ("Dockerfile.model", ModelSettings),
+    "model-server": ("Dockerfile.model", ModelServerSettings),
 }
 EACH = pytest.mark.parametrize("name", SERVICES)
 
@@ -62,8 +63,41 @@ def test_its_variables_are_settings(name: str, services: dict[str, Any]) -> None
 @EACH
 def test_it_has_the_time_to_stop(name: str, services: dict[str, Any]) -> None:
     fields = SERVICES[name][1].model_fields
-    needed = fields["shutdown_delay_seconds"].default + fields["shutdown_grace_seconds"].default
+    graces = [
+        fields[name].default for name in ("shutdown_grace_seconds", "document_grace_seconds") if name in fields
+    ]
+    needed = fields["shutdown_delay_seconds"].default + max(graces)
     assert int(services[name]["stop_grace_period"].removesuffix("s")) > needed
+
+
+@EACH
+def test_its_memory_adds_up(name: str, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the files in its tmpfs, which count as memory of the container."""
+    limits = services[name]["deploy"]["resources"]["limits"]
+    monkeypatch.setattr(cgroup, "memory_limit", lambda: mebibytes(limits["memory"]) * MIB)
+    monkeypatch.setattr(cgroup, "cpu_quota", lambda: float(limits["cpus"]))
+    for variable, value in services[name]["environment"].items():
+        if "${" not in value and not variable.endswith("_DIR"):
+            monkeypatch.setenv(variable, value)
+    settings: Any = SERVICES[name][1]()
+    files = {place: mebibytes(options) for place, options in map(split_tmpfs, services[name]["tmpfs"])}
+    if name == "api-gateway":
+        assert settings.max_disk_mib < files["/spool"]
+        assert settings.container_mib == mebibytes(limits["memory"]) - sum(files.values())
+    else:
+        assert settings.container_mib == mebibytes(limits["memory"])
+        assert settings.tmp_mib == files["/tmp"]
+    assert sum(settings.memory_rows().values()) <= settings.container_mib
+
+
+def split_tmpfs(mount: str) -> tuple[str, str]:
+    place, _, options = mount.partition(":size=")
+    return place, options.partition(",")[0]
+
+
+def mebibytes(size: str) -> int:
+    """As Docker writes it, such as 16m or 2g."""
+    return int(size[:-1]) * {"m": 1, "g": 1024}[size[-1]]
 
 
 def test_the_gateway_waits_for_the_model_server_and_is_the_only_one_outside(services: dict[str, Any]) -> None:

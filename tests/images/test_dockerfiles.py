@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from api_gateway.settings import Settings as GatewaySettings
-from model_server.settings import Settings as ModelSettings
+from api_gateway.settings import GatewaySettings
+from model_server.settings import ModelServerSettings
 from service_kit.settings import ServiceSettings
 from tests.images import dockerfile
 from tests.images.dockerfile import ROOT, Stage
 
 SERVICES: dict[str, tuple[str, str, type[ServiceSettings]]] = {
     "Dockerfile.gateway": ("api_gateway", "gateway", GatewaySettings),
-    "Dockerfile.model": ("model_server", "model", ModelSettings),
+    "Dockerfile.model": ("model_server", "model", ModelServerSettings),
 }
 EACH = pytest.mark.parametrize("name", SERVICES)
 

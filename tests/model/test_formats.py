@@ -68,7 +68,7 @@ def test_a_page_as_a_camera_sees_it(model: httpx.Client, how: str) -> None:
 
 
 def test_a_photograph(model: httpx.Client) -> None:
-    """12 megapixels of a page on a table: at most 5 % of the characters are wrong."""
+    """A photograph of a page on a table, 12 megapixels: at most 5 % of the characters are wrong."""
     photo = render.photo(1)
     assert character_error_rate(photo.text, read(model, formats.jpeg(photo, 85))["text"]) < 0.05
 

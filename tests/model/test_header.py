@@ -1,4 +1,4 @@
-"""The cost of an image, from its header, as Pillow would find it."""
+"""The size of an image, read from its header: the same as Pillow reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model_server.errors import ImageError
-from model_server.header import read_header
+from model_server.image_header import read_header
 from tests.pictures import formats, render
 
 pillow_heif.register_heif_opener()

@@ -1,4 +1,4 @@
-"""Real scans with their true text, where a folder of them is at hand (OCR_SCANS=folder)."""
+"""Real scans with their true text, if there is a folder of them (OCR_SCANS=folder)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.pictures.accuracy import word_error_rate
 
 FOLDER = Path(os.environ.get("OCR_SCANS", "/nowhere"))
 
-# Picture, its text, page segmentation mode, languages, and how much of the words may be wrong (in columns
-# with a photograph their order counts, too).
+# Picture, its text, page segmentation mode, languages, and the share of words that may be wrong (in columns
+# with a photograph, their order counts too).
 SCANS = [
     ("phototest.tif", "phototest.gold.txt", 3, "eng", 0.0),
     ("phototest-rotated-180.png", "phototest.gold.txt", 1, "eng", 0.0),

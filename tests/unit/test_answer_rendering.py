@@ -1,71 +1,85 @@
-"""Answers in every format, from one structure."""
+"""Answers in every format, rendered from one structure."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from typing import get_args
 from xml.etree import ElementTree as ET
 
+import orjson
 import pytest
 import xmlschema
 
+from api_gateway.answer import Answer, AnswerPage, failed_page, read_page, total
+from api_gateway.errors import DamagedPage
 from api_gateway.formats import FORMATS, Name
 from api_gateway.schemas import OcrAnswer
-from model_server.page import Word, mean_confidence, text_of
+from service_kit.page import EngineStamp, Word, make_page
 from tests import readers
 
-# Two columns: a block with two paragraphs, and a block beside it.
-FIRST = [
-    Word("Tom", 96.42, (10, 10, 50, 30), 1, 1, 1),
-    Word("&", 12.5, (60, 12, 70, 30), 1, 1, 1),
-    Word("<Jerry>", 91.0, (80, 8, 150, 32), 1, 1, 1),
-    Word('"cat"', 100.0, (5, 40, 60, 60), 1, 1, 2),
-    Word("it's", 0.0, (10, 80, 40, 100), 1, 2, 1),
-    Word("größer", 88.88, (200, 10, 260, 30), 2, 1, 1),
-    Word("日本語", 77.07, (200, 40, 290, 60), 2, 1, 2),
-]
-SECOND = [Word("]]>", 50.0, (1, 2, 3, 4), 1, 1, 1)]
+MIB = 1 << 20
+STAMP: EngineStamp = {
+    "name": "tesserocr",
+    "tesseract": "5.5.4",
+    "languages": ["eng", "chi_sim"],
+    "traineddata": {"eng": "0" * 64, "chi_sim": "1" * 64},
+}
 
 
-def answer(*pages: list[Word]) -> dict[str, Any]:
-    made = {
-        "request_id": "0123456789abcdef",
-        "status": "complete",
-        "text": "\n".join(text_of(words) for words in pages),
-        "confidence": mean_confidence([word for words in pages for word in words]),
-        "pages": [
-            {
-                "page": number,
-                "status": "ok",
-                "source": "ocr",
-                "width": 300,
-                "height": 120,
-                "dpi": None,
-                "text": text_of(words),
-                "confidence": mean_confidence(words),
-                "words": [word._asdict() for word in words],
-                "duration_seconds": 0.1,
-                "attempts": 1,
-            }
-            for number, words in enumerate(pages, 1)
-        ],
-        "page_count": len(pages),
-        "model": {
-            "name": "ocr-model",
-            "engine": "tesserocr",
-            "tesseract": "5.5.4",
-            "languages": ["eng", "chi_sim"],
-            "traineddata": {"eng": "0" * 64, "chi_sim": "1" * 64},
-        },
+def word(text: str, confidence: float, bbox: tuple[int, int, int, int], *place: int) -> Word:
+    """`place` is block, paragraph and line."""
+    block, paragraph, line = place
+    return {
+        "text": text,
+        "confidence": confidence,
+        "bbox": bbox,
+        "block": block,
+        "paragraph": paragraph,
+        "line": line,
     }
-    OcrAnswer.model_validate(made)
-    return made
+
+
+# Two columns: a block with two paragraphs, and another block.
+FIRST = [
+    word("Tom", 96.42, (10, 10, 50, 30), 1, 1, 1),
+    word("&", 12.5, (60, 12, 70, 30), 1, 1, 1),
+    word("<Jerry>", 91.0, (80, 8, 150, 32), 1, 1, 1),
+    word('"cat"', 100.0, (5, 40, 60, 60), 1, 1, 2),
+    word("it's", 0.0, (10, 80, 40, 100), 1, 2, 1),
+    word("größer", 88.88, (200, 10, 260, 30), 2, 1, 1),
+    word("日本語", 77.07, (200, 40, 290, 60), 2, 1, 2),
+]
+SECOND = [word("]]>", 50.0, (1, 2, 3, 4), 1, 1, 1)]
+
+
+def page(number: int, words: list[Word], stamp: EngineStamp | None = STAMP) -> AnswerPage:
+    read = make_page(words, width=300, height=120, page_count=1, engine=stamp, duration_seconds=0.1)
+    source = "ocr" if stamp else "embedded"
+    return read_page(number, read, dpi=None, attempts=1, model_name="ocr-model", source=source)  # type: ignore[arg-type]
+
+
+def answered(pages: Iterable[AnswerPage], count: int) -> Answer:
+    return total(pages).answer("0123456789abcdef", count)
+
+
+def answer(*words: list[Word]) -> tuple[Answer, list[AnswerPage]]:
+    pages = [page(number, on_page) for number, on_page in enumerate(words, 1)]
+    return answered(pages, len(pages)), pages
+
+
+def described(content: bytes) -> dict[str, object]:
+    """A JSON answer that matches the schema of /docs."""
+    OcrAnswer.model_validate_json(content)
+    found: dict[str, object] = orjson.loads(content)
+    return found
 
 
 RENDERED = {name: known.render for name, known in FORMATS.items() if known.render is not None}
 
 
 def rendered(name: Name, *pages: list[Word]) -> bytes:
-    return RENDERED[name](answer(*pages))
+    return b"".join(RENDERED[name](*answer(*pages)))
 
 
 def test_the_table_is_complete() -> None:
@@ -73,12 +87,88 @@ def test_the_table_is_complete() -> None:
     assert len({known.media_type for known in FORMATS.values()}) == len(FORMATS)
 
 
+def test_json_is_as_described() -> None:
+    found = described(rendered("json", FIRST, SECOND))
+    assert list(found) == ["request_id", "status", "text", "confidence", "pages", "page_count", "model"]
+    _, pages = answer(FIRST, SECOND)
+    assert found["text"] == "\f".join(one["text"] for one in pages)
+    assert found["pages"] == orjson.loads(orjson.dumps(pages))
+
+
+class Pages:
+    """Pages that are created on iteration, as a record reads them from its file."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __iter__(self) -> Iterator[AnswerPage]:
+        for number in range(1, self.count + 1):
+            words = [
+                word(f"word{number}{at}", 90.5, (at, 10, at + 1, 20), at // 50 + 1, 1, 1) for at in range(400)
+            ]
+            yield page(number, words)
+
+
+@pytest.mark.parametrize("name", [*RENDERED])
+def test_one_page_at_a_time_is_in_memory(name: Name) -> None:
+    """40 pages of 400 words; each page takes about 0.3 MiB."""
+    pages = Pages(40)
+    about = answered(pages, 40)
+    tracemalloc.start()
+    try:
+        size = largest = 0
+        for piece in RENDERED[name](about, pages):
+            size += len(piece)
+            largest = max(largest, len(piece))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert largest < size / 10
+    assert peak < 4 * MIB
+
+
+OTHER: EngineStamp = {**STAMP, "tesseract": "5.6.0"}
+
+
+def test_pages_that_were_read_by_different_versions() -> None:
+    """Each page names its model; the whole answer names none; formats without a field for it per page list all."""
+    pages = [
+        page(1, FIRST),
+        page(2, SECOND, OTHER),
+        page(3, SECOND, None),
+        failed_page(4, DamagedPage()),
+        page(5, []),
+    ]
+    about = answered(pages, 5)
+    made = {name: b"".join(render(about, pages)) for name, render in RENDERED.items()}
+    found = described(made["json"])
+    assert found["model"] is None
+    listed = [one["model"] and one["model"]["tesseract"] for one in found["pages"]]  # type: ignore[attr-defined]
+    assert listed == ["5.5.4", "5.6.0", None, None, "5.5.4"]
+    lines = [orjson.loads(line) for line in made["ndjson"].splitlines()]
+    assert [line["model"] and line["model"]["tesseract"] for line in lines] == [*listed, None]
+    assert b'"ocr-system" content="tesseract 5.5.4, tesseract 5.6.0"' in made["hocr"]
+    readers.alto_words(made["alto"])  # valid
+    versions = [one.text for one in ET.fromstring(made["alto"]).iter(f"{readers.ALTO}softwareVersion")]
+    assert versions == ["5.5.4", "5.6.0"]
+
+
+def test_pages_that_agree_are_summarised_whatever_has_no_engine() -> None:
+    pages = [page(1, FIRST, None), page(2, SECOND), failed_page(3, DamagedPage())]
+    found = described(b"".join(RENDERED["json"](answered(pages, 3), pages)))
+    assert found["model"] == {**STAMP, "name": "ocr-model", "engine": "tesserocr"}
+    embedded = [page(1, FIRST, None)]
+    assert described(b"".join(RENDERED["json"](answered(embedded, 1), embedded)))["model"] is None
+    assert b'content="embedded text"' in b"".join(RENDERED["hocr"](answered(embedded, 1), embedded))
+    assert b"OCRProcessing" not in b"".join(RENDERED["alto"](answered(embedded, 1), embedded))
+
+
 def test_rendering_changes_nothing() -> None:
     given = answer(FIRST, SECOND)
     before = answer(FIRST, SECOND)
-    first = {name: render(given) for name, render in RENDERED.items()}
+    first = {name: b"".join(render(*given)) for name, render in RENDERED.items()}
     assert given == before
-    assert {name: render(given) for name, render in RENDERED.items()} == first
+    assert {name: b"".join(render(*given)) for name, render in RENDERED.items()} == first
 
 
 @pytest.mark.parametrize("name", ["json", "hocr", "alto", "tsv"])
@@ -87,10 +177,10 @@ def test_words_places_and_confidences_come_back(name: Name) -> None:
     found = readers.READERS[name](rendered(name, FIRST, SECOND))
     expected = [(1, word) for word in FIRST] + [(2, word) for word in SECOND]
     assert [(word.page, word.text, word.bbox) for word in found] == [
-        (page, word.text, word.bbox) for page, word in expected
+        (page, word["text"], word["bbox"]) for page, word in expected
     ]
     assert [word.confidence for word in found] == pytest.approx(
-        [word.confidence for _, word in expected], abs=exact
+        [word["confidence"] for _, word in expected], abs=exact
     )
 
 
@@ -173,10 +263,10 @@ def test_hocr_says_what_it_may_hold() -> None:
 
 
 def test_hocr_reads_as_lines_of_words() -> None:
-    """As a browser shows it: white space between two words, and none in them."""
+    """The text as a browser shows it: white space between words, and none inside them."""
     body = ET.fromstring(rendered("hocr", FIRST)).find(f"{readers.HTML}body")
     assert body is not None
-    assert "".join(body.itertext()).split() == [word.text for word in FIRST]
+    assert "".join(body.itertext()).split() == [word["text"] for word in FIRST]
 
 
 def test_hocr_has_no_tag_that_html_leaves_open() -> None:
@@ -195,11 +285,11 @@ def test_alto_says_how_it_was_made() -> None:
 
 def test_alto_has_a_space_between_two_words_of_a_line() -> None:
     words = [
-        Word("left", 90, (10, 10, 50, 30), 1, 1, 1),
-        Word("right", 90, (60, 12, 70, 30), 1, 1, 1),
-        Word("touching", 90, (65, 12, 90, 30), 1, 1, 1),
-        Word("before", 90, (1, 13, 5, 30), 1, 1, 1),  # as in scripts that run from right to left
-        Word("alone", 90, (10, 40, 50, 60), 1, 1, 2),
+        word("left", 90, (10, 10, 50, 30), 1, 1, 1),
+        word("right", 90, (60, 12, 70, 30), 1, 1, 1),
+        word("touching", 90, (65, 12, 90, 30), 1, 1, 1),
+        word("before", 90, (1, 13, 5, 30), 1, 1, 1),  # as in scripts that run from right to left
+        word("alone", 90, (10, 40, 50, 60), 1, 1, 2),
     ]
     content = rendered("alto", words)
     assert len(readers.alto_words(content)) == 5
@@ -235,7 +325,7 @@ FORBIDDEN = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u2028", "\u
 @pytest.mark.parametrize("name", ["hocr", "alto", "tsv"])
 def test_characters_that_xml_forbids_or_that_break_a_table(name: Name) -> None:
     words = [
-        Word(f"a{char}b", 90, (at + 1, 1, at + 2, 2), 1, 1, 1)
+        word(f"a{char}b", 90, (at + 1, 1, at + 2, 2), 1, 1, 1)
         for at, char in enumerate([*FORBIDDEN, "\U0001f600"])
     ]
     found = readers.READERS[name](rendered(name, words))

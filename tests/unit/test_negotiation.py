@@ -1,4 +1,4 @@
-"""Which form of answer a client wants."""
+"""Which format of answer a client wants."""
 
 from __future__ import annotations
 

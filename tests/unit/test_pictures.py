@@ -35,7 +35,7 @@ def opened(data: bytes) -> Image.Image:
 
 
 def over_white(image: Image.Image) -> Image.Image:
-    """What a reader sees of the first frame, upright, in grey."""
+    """The first frame as a reader sees it: upright, in grey."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))

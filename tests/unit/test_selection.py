@@ -1,19 +1,14 @@
-"""`pages=`, what an upload is, and the two gates that pages wait at."""
+"""`pages=`, and the identification of uploads."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 import pytest
 
-from api_gateway.documents import kind
-from api_gateway.documents.pages_held import PagesHeld
 from api_gateway.documents.selection import choose
-from api_gateway.documents.tiff import has_more_pages
-from api_gateway.documents.window import Window
 from api_gateway.errors import NoSuchPage, TooManyPages
+from api_gateway.uploads import sniff, tiff_directory
 from tests.documents import make
+from tests.faults.wire import multipart
 from tests.pictures import formats, render
 
 
@@ -49,84 +44,52 @@ def test_few_pages_of_a_file_with_many() -> None:
 
 
 def test_documents_are_known_by_their_first_bytes() -> None:
-    assert kind.look(make.digital("x")) == "pdf"
-    assert kind.look(b"mail header\r\n" * 50 + b"%PDF-1.4") == "pdf"
-    assert kind.look(b" " * 1100 + b"%PDF-1.4") is None
-    assert kind.look(formats.FORMATS["tiff grey"].encode(render.label(1))) == "tiff"
+    assert sniff.look(make.digital("x")) == "pdf"
+    assert sniff.look(b"mail header\r\n" * 50 + b"%PDF-1.4") == "pdf"
+    assert sniff.look(b" " * 1100 + b"%PDF-1.4") == "picture"
+    assert sniff.look(formats.FORMATS["tiff grey"].encode(render.label(1))) == "tiff"
     for name in ("png grey", "jpeg rgb", "gif", "webp lossless", "bmp", "pgm", "pgm plain", "heic", "avif"):
         data = formats.FORMATS[name].encode(render.label(1))
-        assert kind.look(data[:40] + b"%PDF-1.4" + data[40:]) is None, name
+        assert sniff.look(data[:40] + b"%PDF-1.4" + data[40:]) == "picture", name
 
 
 def test_a_tiff_of_one_page_is_a_picture() -> None:
-    assert not has_more_pages(formats.FORMATS["tiff grey"].encode(render.label(1)))
-    assert has_more_pages(formats.tiff_pages([render.label(1)] * 2))
-    assert not has_more_pages(b"II*\0")
-    assert not has_more_pages(b"II*\0" + b"\xff" * 100)
+    def more_pages(data: bytes) -> bool | None:
+        return tiff_directory.look(data, whole=True).more_pages
+
+    assert more_pages(formats.FORMATS["tiff grey"].encode(render.label(1))) is False
+    assert more_pages(formats.tiff_pages([render.label(1)] * 2)) is True
+    assert more_pages(b"II*\0") is False
+    assert more_pages(b"II*\0" + b"\xff" * 100) is False
 
 
-def test_the_window_opens_where_pages_do_not_wait_and_closes_where_they_do() -> None:
-    async def rounds(window: Window, workers: int, seconds: float = 0.3) -> float:
-        """What the window comes to with so many workers that take so long, on a clock of our own."""
-        for _ in range(1000):
-            window.in_flight = int(window.limit)
-            queued = max(0.0, window.in_flight / workers - 1) * seconds
-            window.answered(0.01 + seconds + queued, seconds)
-        return window.limit
-
-    async def run() -> list[float]:
-        window = Window()
-        return [await rounds(window, workers) for workers in (2, 8, 32, 4)]
-
-    found = asyncio.run(run())
-    for limit, workers in zip(found, (2, 8, 32, 4), strict=True):
-        assert 1.2 * workers <= limit <= 3 * workers + 1, found
+def test_a_tiff_that_still_arrives_is_known_as_soon_as_its_first_directory_is_there() -> None:
+    for data, more in (
+        (formats.FORMATS["tiff grey"].encode(render.label(1)), False),
+        (formats.tiff_pages([render.label(1)] * 2), True),
+    ):
+        looks = [tiff_directory.look(data[:size], whole=False) for size in range(8, len(data), 97)]
+        said = [look.more_pages for look in looks]
+        assert set(said) <= {None, more}
+        needed = {look.needed for look in looks if look.more_pages is None}
+        assert all(size <= len(data) for size in needed)
+        assert tiff_directory.look(data, whole=False).more_pages is more
 
 
-def test_refusals_close_the_window_once_at_a_time() -> None:
-    window = Window()
-    window.limit = 9
-    for _ in range(5):
-        window.refused()
-    assert window.limit == pytest.approx(6)
-
-
-def test_who_gives_up_waiting_leaves_nothing_taken() -> None:
-    async def run() -> None:
-        window, held = Window(), PagesHeld(10)
-
-        async def wait() -> None:
-            async with window.place():
-                await held.take(6)
-                await asyncio.Event().wait()
-
-        tasks = [asyncio.create_task(wait()) for _ in range(4)]
-        await asyncio.sleep(0)
-        assert window.in_flight == 2
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert window.in_flight == 0
-        held.give_back(6)  # the one that had it
-        async with asyncio.timeout(1):
-            await held.take(10)
-
-    asyncio.run(run())
-
-
-def test_pages_wait_for_memory_and_the_largest_goes_alone() -> None:
-    async def run() -> None:
-        held = PagesHeld(10)
-        await held.take(8)
-        second = asyncio.create_task(held.take(20))
-        third = asyncio.create_task(held.take(1))
-        await asyncio.sleep(0)
-        assert not second.done()
-        assert not third.done(), "nobody overtakes: a large page would wait for ever"
-        held.give_back(8)
-        await second
-        held.give_back(20)
-        await third
-
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(run())
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        (b"%PDF-1.7" + bytes(2000), "pdf"),
+        (b"II*\0" + bytes(2000), "tiff"),
+        (b"\x89PNG\r\n", "picture"),
+        (bytes(2000), "picture"),
+        (b"%P", None),
+        (b"", None),
+    ],
+)
+def test_what_a_form_holds_by_its_first_bytes(file: bytes, kind: str | None) -> None:
+    assert (
+        sniff.kind_in_form(multipart(file)[: 300 + len(file)] if len(file) > 1000 else multipart(file)[:-10])
+        == kind
+    )
+    assert sniff.kind_in_form(multipart(file, "password")) is None

@@ -1,16 +1,19 @@
-"""Settings are checked as a whole, and told in one table."""
+"""Settings are checked as a whole, and documented in one table."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from api_gateway.settings import Settings as GatewaySettings
-from model_server.settings import Settings as ModelSettings
-from service_kit.settings import table
+from api_gateway.settings import GatewaySettings, memory_shares
+from model_server.settings import ModelServerSettings
+from service_kit import cgroup
+from service_kit.settings import MIB, table
 
 
 def run(module: str, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -64,5 +67,167 @@ def test_help(module: str) -> None:
 
 def test_the_tables_in_the_readme_are_those_of_the_classes() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for settings in (ModelSettings, GatewaySettings):
+    for settings in (ModelServerSettings, GatewaySettings):
         assert table(settings) in readme, "run: make docs"
+
+
+@pytest.fixture
+def no_limit(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Without a limit in the control group, on a machine of 4 GiB."""
+    monkeypatch.setattr(cgroup, "memory_limit", lambda: None)
+    monkeypatch.setattr(cgroup, "machine_memory", lambda: 4096 * MIB)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("no_limit")
+@pytest.mark.parametrize("memory", [512, 777, 1024, 1536, 2048, 65536])
+def test_the_gateway_s_memory_adds_up(memory: int) -> None:
+    settings = GatewaySettings(memory_mib=memory)
+    assert settings.container_mib == memory
+    assert set(settings.memory_rows()) == {"program", "uploads", "pages", "children"}
+    assert sum(settings.memory_rows().values()) <= memory
+    assert settings.splitter_kill_mib <= settings.children_mib == settings.memory_rows()["children"]
+
+
+@pytest.mark.usefixtures("no_limit")
+@pytest.mark.parametrize(
+    ("given", "rows", "child"),
+    [
+        ({"memory_mib": 512}, [64, 128, 64, 256], 192),
+        ({"memory_mib": 1024}, [128, 256, 128, 512], 384),
+        ({"memory_mib": 8192}, [1024, 256, 128, 4096], 700),  # no more than the defaults
+        ({"memory_mib": 1024, "max_held_mib": 100}, [128, 100, 128, 512], 384),
+        ({"memory_mib": 2048, "max_held_mib": 512, "splitter_kill_mib": 900}, [256, 512, 128, 1024], 900),
+        ({}, [256, 256, 128, 1024], 700),  # half of the machine
+    ],
+)
+def test_what_is_not_given_is_a_share_of_the_memory(given: dict[str, int], rows: list[int], child: int) -> None:
+    settings = GatewaySettings(**given)  # type: ignore[arg-type]
+    assert list(settings.memory_rows().values()) == rows
+    assert settings.splitter_kill_mib == child
+    assert settings.max_held_mib == rows[1]
+    assert settings.max_pages_held_mib == rows[2]
+
+
+def test_the_memory_is_that_of_the_control_group(no_limit: pytest.MonkeyPatch) -> None:
+    assert GatewaySettings().container_mib == 2048
+    no_limit.setattr(cgroup, "memory_limit", lambda: 600 * MIB)
+    assert GatewaySettings().container_mib == 600
+    assert GatewaySettings(memory_mib=600).container_mib == 600
+    assert GatewaySettings(memory_mib=512).container_mib == 512
+    no_limit.setenv("API_GATEWAY_MEMORY_MIB", "601")
+    with pytest.raises(ValidationError, match="601 MiB, but the container's limit is 600 MiB"):
+        GatewaySettings()
+
+
+@pytest.mark.usefixtures("no_limit")
+def test_the_chart_s_shares_are_accepted_as_they_are() -> None:
+    for memory in (512, 1024, 65536):
+        settings = GatewaySettings(memory_mib=memory, **memory_shares(memory))  # type: ignore[arg-type]
+        assert sum(settings.memory_rows().values()) <= memory
+
+
+@pytest.mark.usefixtures("no_limit")
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"memory_mib": 1024, "max_pages_held_mib": 129}, "MEMORY_MIB=1024 is less than the sum of 128 MiB for"),
+        ({"memory_mib": 511}, "MEMORY_MIB=511 is too little: at least 512"),
+        (
+            {"memory_mib": 1024, "max_held_mib": 257},
+            "128 MiB for the program, MAX_HELD_MIB=257, MAX_PAGES_HELD_MIB=128 and 512 MiB for child processes",
+        ),
+        (
+            {"memory_mib": 1024, "splitter_kill_mib": 513},
+            "SPLITTER_KILL_MIB=513 is more than all child processes together may have, 512 MiB or half of",
+        ),
+        (
+            {"max_upload_mib": 20.1, "max_held_mib": 50},
+            "MAX_HELD_MIB=50 is less than the largest picture needs, 51 MiB or 2.5 times MAX_UPLOAD_MIB",
+        ),
+        (
+            {"memory_mib": 512, "max_upload_mib": 52},
+            "MAX_HELD_MIB=128 is less than the largest picture needs, 131",
+        ),
+        ({"max_document_mib": 961}, "MAX_DISK_MIB=960 is less than MAX_DOCUMENT_MIB=961"),
+        ({"max_disk_mib": 99}, "MAX_DISK_MIB=99 is less than MAX_DOCUMENT_MIB=100"),
+        ({"document_grace_seconds": -1}, "document_grace_seconds"),
+        ({"spool_dir": "/nowhere"}, "SPOOL_DIR is not a folder"),
+        ({"api_keys": "0123456789abcdef 2"}, "an API key contains a space"),
+        ({"api_keys": "0123456789abcdef\x07"}, "an API key contains a space, a control character"),
+        ({"api_keys": "0123456789abcdef\x85x"}, "an API key contains a space, a control character"),
+        ({"api_keys": "0123456789abcdef\udcff"}, "or bytes that are not UTF-8"),
+    ],
+)
+def test_what_the_gateway_refuses(given: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        GatewaySettings(**given)
+    (fault,) = refused.value.errors()
+    assert expected in f"{fault['loc']} {fault['msg']}"
+    assert "0123456789abcdef" not in fault["msg"]
+
+
+@pytest.mark.usefixtures("no_limit")
+def test_the_gateway_reports_faults_together() -> None:
+    with pytest.raises(ValidationError) as refused:
+        GatewaySettings(memory_mib=256, spool_dir="/nowhere", max_disk_mib=1, api_keys="short")
+    text = str(refused.value)
+    assert all(name in text for name in ("MEMORY_MIB", "SPOOL_DIR", "MAX_DISK_MIB", "fewer than 16 characters"))
+
+
+@pytest.mark.usefixtures("no_limit")
+def test_a_file_of_keys_is_utf_8_with_one_key_per_line(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes("schlüssel-à-à-à-à\r\n\n  ключ-ключ-ключ-ключ\n".encode())
+    assert GatewaySettings(api_keys_file=file).keys == ("schlüssel-à-à-à-à", "ключ-ключ-ключ-ключ")
+    file.write_bytes("schlüssel-à-à-à-à".encode("latin-1"))
+    with pytest.raises(ValidationError, match="API_KEYS_FILE is not a file of UTF-8 text"):
+        GatewaySettings(api_keys_file=file)
+    with pytest.raises(ValidationError, match="API_KEYS_FILE is not a file of UTF-8 text"):
+        GatewaySettings(api_keys_file=tmp_path)
+
+
+@pytest.mark.usefixtures("no_limit")
+@pytest.mark.parametrize(("pictures", "documents", "both"), [(35, 120, 120), (60, 0, 60), (35, 3600, 3600)])
+def test_the_longer_grace_is_that_of_the_process(pictures: float, documents: float, both: float) -> None:
+    settings = GatewaySettings(shutdown_grace_seconds=pictures, document_grace_seconds=documents)
+    assert settings.grace_seconds == both
+
+
+@pytest.mark.usefixtures("no_limit")
+@pytest.mark.parametrize(
+    ("given", "worker"),
+    [
+        ({"memory_mib": 1024, "tmp_mib": 64, "workers": 1}, 640),
+        ({"memory_mib": 2048, "tmp_mib": 64, "workers": 2}, 832),
+        ({"memory_mib": 2048, "max_bodies_mib": 200, "workers": 2}, 824),
+        ({"workers": 1}, 1500),  # half of the machine
+    ],
+)
+def test_a_worker_of_the_model_server_has_its_share_of_the_memory(given: dict[str, int], worker: int) -> None:
+    settings = ModelServerSettings(**given)  # type: ignore[arg-type]
+    assert settings.kill_mib == worker
+    assert sum(settings.memory_rows().values()) <= settings.container_mib == given.get("memory_mib", 2048)
+
+
+@pytest.mark.parametrize("memory", [640, 1024, 4096])
+def test_there_are_no_more_workers_than_the_memory_allows(no_limit: pytest.MonkeyPatch, memory: int) -> None:
+    no_limit.setattr("os.sched_getaffinity", lambda _process: set(range(64)))
+    no_limit.setattr(cgroup, "cpu_quota", lambda: None)
+    settings = ModelServerSettings(memory_mib=memory)
+    assert settings.kill_mib >= 256
+    assert sum(settings.memory_rows().values()) <= memory
+
+
+@pytest.mark.usefixtures("no_limit")
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"memory_mib": 1024, "workers": 4}, "MEMORY_MIB 1024 leaves 176 to each of 4 WORKERS"),
+        ({"memory_mib": 1024, "workers": 2, "worker_kill_mib": 400}, "1120 MiB are more than MEMORY_MIB 1024"),
+        ({"max_bodies_mib": 60}, "MAX_BODIES_MIB must be at least 67"),
+    ],
+)
+def test_what_the_model_server_refuses(given: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        ModelServerSettings(**given)

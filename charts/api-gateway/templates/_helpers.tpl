@@ -51,42 +51,56 @@ app.kubernetes.io/part-of: ocr-service
 {{- end }}
 {{- end }}
 
-{{- /* More than one pod, now or when the autoscaler likes. */}}
+{{- /* Whether there is always more than one pod, with or without the autoscaler. */}}
 {{- define "api-gateway.several" -}}
 {{- $fewest := .Values.autoscaling.enabled | ternary .Values.autoscaling.minReplicas .Values.replicaCount }}
 {{- if gt (int $fewest) 1 }}true{{ end }}
 {{- end }}
 
-{{- /* Requests in flight may take their whole budget after the door is closed, and a little to be written out. */}}
+{{- /* Requests in flight may use their whole time budget after the listener is closed, and 5 s for the answer. */}}
 {{- define "api-gateway.graceSeconds" -}}
 {{- .Values.shutdown.graceSeconds | default (add (ceil (.Values.config.requestTimeoutSeconds | float64) | int) 5) | int }}
 {{- end }}
 
-{{- /* The delay with the door open, the requests in flight, and 5 s for the workers to go. */}}
+{{- /* The delay, the longer grace (of pictures or of documents), and 5 s for the child processes to end. */}}
 {{- define "api-gateway.terminationGracePeriodSeconds" -}}
-{{- add .Values.shutdown.delaySeconds (include "api-gateway.graceSeconds" . | int) 5 }}
+{{- add .Values.shutdown.delaySeconds (max (include "api-gateway.graceSeconds" . | int) (int .Values.shutdown.documentGraceSeconds)) 5 }}
 {{- end }}
 
-{{- /* A memory quantity in MiB. */}}
+{{- /* A memory quantity in whole MiB. */}}
 {{- define "api-gateway.mebibytes" -}}
 {{- $quantity := toString . }}
-{{- if hasSuffix "Gi" $quantity }}{{ mulf (trimSuffix "Gi" $quantity | float64) 1024 | int }}
-{{- else if hasSuffix "Mi" $quantity }}{{ trimSuffix "Mi" $quantity | float64 | int }}
-{{- else if hasSuffix "G" $quantity }}{{ mulf (trimSuffix "G" $quantity | float64) 953.674 | int }}
-{{- else if hasSuffix "M" $quantity }}{{ mulf (trimSuffix "M" $quantity | float64) 0.953674 | int }}
-{{- else }}{{ divf ($quantity | float64) 1048576 | int }}
-{{- end }}
+{{- $unit := regexFind "[A-Za-z]*$" $quantity }}
+{{- $bytes := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
+{{- divf (mulf (trimSuffix $unit $quantity | float64) (get $bytes $unit)) 1048576 | floor | int }}
 {{- end }}
 
-{{- /* Shares of the memory limit, in eighths; the rest is for the program, and for what is on its way out. */}}
+{{- /* The container's memory limit in whole MiB; empty: none. */}}
+{{- define "api-gateway.memoryMib" -}}
+{{- with (include "api-gateway.limits" . | fromYaml).memory }}{{ include "api-gateway.mebibytes" . }}{{ end }}
+{{- end }}
+
+{{- define "api-gateway.limits" -}}
+{{- dig "limits" dict (.Values.resources | default dict) | default dict | toYaml }}
+{{- end }}
+
+{{- /* Disk space for documents: the spool without 64 MiB, since files take whole blocks. */}}
+{{- define "api-gateway.maxDiskMib" -}}
+{{- .Values.config.maxDiskMib | default (sub (include "api-gateway.mebibytes" .Values.spool.sizeLimit | int) 64) | int }}
+{{- end }}
+
+{{- /*
+Shares of the memory limit, in eighths, as `memory_shares` in api_gateway/settings.py has them. Of the others, one is the
+program's, with /tmp, and all child processes together have four: splitterKillMib is the limit of one of them.
+*/}}
 {{- define "api-gateway.memoryShares" -}}
-{{- $limits := dig "limits" dict (.Values.resources | default dict) | default dict }}
+{{- $memory := include "api-gateway.memoryMib" . }}
 {{- range $name, $eighths := dict "maxHeldMib" 2 "maxPagesHeldMib" 1 "splitterKillMib" 3 }}
 {{- with get $.Values.config $name }}
 {{ $name }}: {{ . | int }}
 {{- else }}
-{{- if $limits.memory }}
-{{ $name }}: {{ div (mul (include "api-gateway.mebibytes" $limits.memory | int) $eighths) 8 }}
+{{- if $memory }}
+{{ $name }}: {{ div (mul (int $memory) $eighths) 8 }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -99,7 +113,12 @@ app.kubernetes.io/part-of: ocr-service
       "port" 8001
       "spoolDir" "/spool"
       "shutdownDelaySeconds" .Values.shutdown.delaySeconds
-      "shutdownGraceSeconds" (include "api-gateway.graceSeconds" . | int) }}
+      "shutdownGraceSeconds" (include "api-gateway.graceSeconds" . | int)
+      "documentGraceSeconds" .Values.shutdown.documentGraceSeconds
+      "maxDiskMib" (include "api-gateway.maxDiskMib" . | int) }}
+{{- with include "api-gateway.memoryMib" . }}
+{{- $_ := set $derived "memoryMib" (int .) }}
+{{- end }}
 {{- range $name, $mib := include "api-gateway.memoryShares" . | fromYaml }}
 {{- $_ := set $derived $name (int $mib) }}
 {{- end }}
@@ -115,7 +134,7 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* The Secret with the API keys; empty: everybody may ask. */}}
+{{- /* The Secret with the API keys; empty: no key is needed. */}}
 {{- define "api-gateway.keysSecret" -}}
 {{- if .Values.apiKeys.existingSecret }}
 {{- .Values.apiKeys.existingSecret }}
@@ -142,11 +161,50 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- if and .Values.apiKeys.existingSecret .Values.apiKeys.values }}
 {{- fail "apiKeys: give existingSecret or values, not both." }}
 {{- end }}
-{{- $documents := mul (.Values.config.maxDocuments | default 4) (.Values.config.maxDocumentMib | default 100 | int) }}
-{{- if gt $documents (include "api-gateway.mebibytes" .Values.spool.sizeLimit | int) }}
-{{- fail "spool.sizeLimit is too small for config.maxDocuments of config.maxDocumentMib." }}
+{{- include "api-gateway.checkDisk" . }}
+{{- with include "api-gateway.memoryMib" . }}
+{{- include "api-gateway.checkMemory" (dict "root" $ "memory" (int .)) }}
 {{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 {{- fail "ingress.hosts: name at least one host." }}
+{{- end }}
+{{- end }}
+
+{{- define "api-gateway.checkDisk" -}}
+{{- $spool := include "api-gateway.mebibytes" .Values.spool.sizeLimit | int }}
+{{- $disk := include "api-gateway.maxDiskMib" . | int }}
+{{- $largest := .Values.config.maxDocumentMib | default 100 | float64 }}
+{{- if gt $disk $spool }}
+{{- fail (printf "spool.sizeLimit: %s is less than config.maxDiskMib, %d MiB." .Values.spool.sizeLimit $disk) }}
+{{- end }}
+{{- if lt (float64 $disk) $largest }}
+{{- fail (printf "spool.sizeLimit: %d MiB for documents are less than the largest one, config.maxDocumentMib of %v MiB." $disk $largest) }}
+{{- end }}
+{{- with get (include "api-gateway.limits" . | fromYaml) "ephemeral-storage" }}
+{{- if lt (include "api-gateway.mebibytes" . | int) (add $spool 64 | int) }}
+{{- fail (printf "resources.limits.ephemeral-storage: %v is less than spool.sizeLimit (%s) and 64 MiB for logs: the kubelet would evict the pod." . $.Values.spool.sizeLimit) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* What the service would refuse at its start. Values that are given outright are checked there alone. */}}
+{{- define "api-gateway.checkMemory" -}}
+{{- $memory := .memory }}
+{{- $program := div $memory 8 }}
+{{- $config := .root.Values.config }}
+{{- $shares := include "api-gateway.memoryShares" .root | fromYaml }}
+{{- $tmp := include "api-gateway.mebibytes" .root.Values.tmp.sizeLimit | int }}
+{{- if lt (int $program) (add 48 $tmp | int) }}
+{{- fail (printf "resources.limits.memory: %d MiB is too little. An eighth is for the program, which needs 48 MiB and tmp.sizeLimit: %d MiB." $memory (add 48 $tmp)) }}
+{{- end }}
+{{- if gt (add $program (int $shares.maxHeldMib) (int $shares.maxPagesHeldMib) (div $memory 2) | int) $memory }}
+{{- fail (printf "resources.limits.memory: %d MiB is less than the sum of config.maxHeldMib (%v), config.maxPagesHeldMib (%v), half of it for child processes and an eighth for the program." $memory $shares.maxHeldMib $shares.maxPagesHeldMib) }}
+{{- end }}
+{{- if gt (int $shares.splitterKillMib) (div $memory 2 | int) }}
+{{- fail (printf "config.splitterKillMib: %v MiB is more than half of resources.limits.memory, which is for all child processes together." $shares.splitterKillMib) }}
+{{- end }}
+{{- $picture := mulf (addf ($config.maxUploadMib | default 20) 0.0625) 2.5 | ceil | int }}
+{{- if and (not $config.maxHeldMib) (lt (int $shares.maxHeldMib) $picture) }}
+{{- fail (printf "resources.limits.memory: a quarter of %d MiB is for uploads, and a picture of config.maxUploadMib takes %d MiB." $memory $picture) }}
 {{- end }}
 {{- end }}

@@ -51,31 +51,37 @@ app.kubernetes.io/part-of: ocr-service
 {{- end }}
 {{- end }}
 
-{{- /* More than one pod, now or when the autoscaler likes. */}}
+{{- /* Whether there is always more than one pod, with or without the autoscaler. */}}
 {{- define "model-server.several" -}}
 {{- $fewest := .Values.autoscaling.enabled | ternary .Values.autoscaling.minReplicas .Values.replicaCount }}
 {{- if gt (int $fewest) 1 }}true{{ end }}
 {{- end }}
 
-{{- /* Requests in flight may take their whole budget after the door is closed, and a little to be written out. */}}
+{{- /* Requests in flight may use their whole time budget after the listener is closed, and 5 s for the answer. */}}
 {{- define "model-server.graceSeconds" -}}
 {{- add (ceil (.Values.config.requestTimeoutSeconds | float64) | int) 5 }}
 {{- end }}
 
-{{- /* The delay with the door open, the requests in flight, and 5 s for the workers to go. */}}
+{{- /* The delay, the requests in flight, and 5 s for the workers to end. */}}
 {{- define "model-server.terminationGracePeriodSeconds" -}}
 {{- add .Values.shutdown.delaySeconds (include "model-server.graceSeconds" . | int) 5 }}
 {{- end }}
 
-{{- /* A memory quantity in MiB. */}}
+{{- /* A memory quantity in whole MiB. */}}
 {{- define "model-server.mebibytes" -}}
 {{- $quantity := toString . }}
-{{- if hasSuffix "Gi" $quantity }}{{ mulf (trimSuffix "Gi" $quantity | float64) 1024 | int }}
-{{- else if hasSuffix "Mi" $quantity }}{{ trimSuffix "Mi" $quantity | float64 | int }}
-{{- else if hasSuffix "G" $quantity }}{{ mulf (trimSuffix "G" $quantity | float64) 953.674 | int }}
-{{- else if hasSuffix "M" $quantity }}{{ mulf (trimSuffix "M" $quantity | float64) 0.953674 | int }}
-{{- else }}{{ divf ($quantity | float64) 1048576 | int }}
+{{- $unit := regexFind "[A-Za-z]*$" $quantity }}
+{{- $bytes := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
+{{- divf (mulf (trimSuffix $unit $quantity | float64) (get $bytes $unit)) 1048576 | floor | int }}
 {{- end }}
+
+{{- /* The container's memory limit in whole MiB; empty: none. */}}
+{{- define "model-server.memoryMib" -}}
+{{- with (include "model-server.limits" . | fromYaml).memory }}{{ include "model-server.mebibytes" . }}{{ end }}
+{{- end }}
+
+{{- define "model-server.limits" -}}
+{{- dig "limits" dict (.Values.resources | default dict) | default dict | toYaml }}
 {{- end }}
 
 {{- /* CPUs, rounded up, as the downward API does. */}}
@@ -86,21 +92,32 @@ app.kubernetes.io/part-of: ocr-service
 {{- end }}
 {{- end }}
 
+{{- /* Workers, as far as they are known here; 0: the service derives them. */}}
+{{- define "model-server.workers" -}}
+{{- $cpu := (include "model-server.limits" . | fromYaml).cpu }}
+{{- if .Values.config.workers }}{{ .Values.config.workers | int }}
+{{- else if $cpu }}{{ include "model-server.cpus" $cpu }}
+{{- else }}0
+{{- end }}
+{{- end }}
+
 {{- /*
-Each worker's share of the memory limit, in MiB, after /tmp and 320 MiB for the server with the pictures that wait in
-it. The server kills a worker that grows over it: one page fails. Without that, the kernel would kill the container.
+Each worker's share of the memory limit, in MiB, after /tmp, 200 MiB for the program and config.maxBodiesMib. The server
+kills a worker that grows over it: one page fails. Without that, the kernel would kill the container.
 */}}
 {{- define "model-server.workerKillMib" -}}
-{{- $limits := dig "limits" dict (.Values.resources | default dict) | default dict }}
-{{- if .Values.config.workerKillMib }}{{ .Values.config.workerKillMib | int }}
-{{- else if and $limits.memory (or .Values.config.workers $limits.cpu) }}
-{{- $workers := .Values.config.workers | int }}
-{{- if not $workers }}{{ $workers = include "model-server.cpus" $limits.cpu | int }}{{ end }}
-{{- $limit := include "model-server.mebibytes" $limits.memory | int }}
-{{- $own := add 320 (include "model-server.mebibytes" .Values.tmp.sizeLimit | int) }}
-{{- $share := div (sub $limit $own) $workers }}
+{{- $workers := include "model-server.workers" . | int }}
+{{- $memory := include "model-server.memoryMib" . | int }}
+{{- $own := add 200 (.Values.config.maxBodiesMib | default 120) (include "model-server.mebibytes" .Values.tmp.sizeLimit | int) }}
+{{- if .Values.config.workerKillMib }}
+{{- if and $memory (gt (add $own (mul (max 1 $workers) (int .Values.config.workerKillMib)) | int) $memory) }}
+{{- fail (printf "resources.limits.memory: %d MiB is less than the sum of %d MiB for the server and %d x config.workerKillMib (%v)." $memory $own (max 1 $workers) .Values.config.workerKillMib) }}
+{{- end }}
+{{- .Values.config.workerKillMib | int }}
+{{- else if and $memory $workers }}
+{{- $share := div (sub $memory $own) $workers }}
 {{- if lt (int $share) 256 }}
-{{- fail (printf "resources.limits.memory: %s leave %d MiB to each of %d workers, and a page needs up to 256. Raise the limit, lower the CPU limit or config.workers, or set config.workerKillMib." (toString $limits.memory) (int $share) $workers) }}
+{{- fail (printf "resources.limits.memory: %s leave %d MiB to each of %d workers, and a page needs up to 256. Raise the limit, lower the CPU limit or config.workers, or set config.workerKillMib." (toString .Values.resources.limits.memory) (int $share) $workers) }}
 {{- end }}
 {{- $share }}
 {{- end }}
@@ -113,7 +130,11 @@ it. The server kills a worker that grows over it: one page fails. Without that, 
       "host" "0.0.0.0"
       "port" 8080
       "shutdownDelaySeconds" .Values.shutdown.delaySeconds
-      "shutdownGraceSeconds" (include "model-server.graceSeconds" . | int) }}
+      "shutdownGraceSeconds" (include "model-server.graceSeconds" . | int)
+      "tmpMib" (include "model-server.mebibytes" .Values.tmp.sizeLimit | int) }}
+{{- with include "model-server.memoryMib" . }}
+{{- $_ := set $derived "memoryMib" (int .) }}
+{{- end }}
 {{- if $kill }}
 {{- $_ := set $derived "workerKillMib" (int $kill) }}
 {{- $_ := set $derived "workerRecycleMib" (default (div (int $kill) 2) .Values.config.workerRecycleMib) }}

@@ -1,0 +1,1 @@
+"""The code of the splitter and composer processes. No other code imports it."""

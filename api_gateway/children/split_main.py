@@ -1,0 +1,61 @@
+"""The process that splits one document into pages. A document may crash it, hang it or use up its memory.
+
+{"open": path, "kind": "pdf"|"tiff", "password": ...} -> {"page_count": n}
+{"page": n, "dpi": 300, "embedded_text": true}
+    -> {"width", "height", "dpi"} and the picture in base64; or those and {"page": a page by make_page}
+either -> {"error": {"code", "text"}}
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+import pybase64
+
+from api_gateway.children.pdf_pages import PageLimits, PdfPages
+from api_gateway.children.refusal import Refused
+from api_gateway.children.tiff_pages import TiffPages
+from service_kit.child import Header
+from service_kit.child_main import confine, run
+
+
+class SplitHandler:
+    def __init__(self, config: Header) -> None:
+        self._limits = PageLimits(config["max_points"], config["max_pixels"], config["max_image_bytes"])
+        self._document: PdfPages | TiffPages | None = None
+        self.ready: Header = {}
+        confine(config["max_address_space"])
+
+    def answer(self, header: Header, _payload: bytes) -> tuple[Header, bytes]:
+        try:
+            return self._open(header) if "open" in header else self._page(header)
+        except Refused as refused:
+            return {"error": {"code": refused.code, "text": str(refused)}}, b""
+        except Exception as error:  # noqa: BLE001 - PDFium's wrapper raises undocumented exceptions on damaged files
+            code = "damaged_document" if "open" in header else "damaged_page"
+            return {"error": {"code": code, "text": "", "cause": repr(error)}}, b""
+
+    def _open(self, header: Header) -> tuple[Header, bytes]:
+        path = Path(header["open"])
+        if header["kind"] == "pdf":
+            self._document = PdfPages(path, header["password"], self._limits)
+        else:
+            with path.open("rb") as file:
+                self._document = TiffPages(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return {"page_count": self._document.page_count}, b""
+
+    def _page(self, header: Header) -> tuple[Header, bytes]:
+        number = header["page"]
+        if isinstance(self._document, TiffPages):
+            size, picture = self._document.cut(number, self._limits.image_bytes)
+            known: Header = size._asdict()
+        elif self._document is not None:
+            known, picture = self._document.page(number, header["dpi"], embedded_text=header["embedded_text"])
+        else:
+            raise Refused("damaged_document", "No document was opened.")
+        return known, pybase64.b64encode(picture)
+
+
+if __name__ == "__main__":
+    run(SplitHandler)

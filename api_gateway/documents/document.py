@@ -1,0 +1,111 @@
+"""One document while it is read: its place in the budget, its splitter, its pages."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from api_gateway.documents import splitter
+from api_gateway.documents.fanout import Fanout, PageSources
+from api_gateway.documents.selection import choose
+from service_kit.settings import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+    from typing import Literal
+
+    from api_gateway.admission import RequestAdmission
+    from api_gateway.documents.record import Record
+    from api_gateway.metrics import GatewayMetrics
+    from api_gateway.order import Order
+    from api_gateway.settings import GatewaySettings
+    from api_gateway.upstream.client import ModelServer
+    from api_gateway.upstream.concurrency import Concurrency
+    from service_kit.deadline import Deadline
+
+
+class Documents:
+    """The objects that all documents of a gateway share."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        admission: RequestAdmission,
+        model_server: ModelServer,
+        concurrency: Concurrency,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self.admission = admission
+        self.metrics = metrics
+        self.max_pages = settings.max_pages
+        self.environment = settings.child_environment()
+        self.limits = splitter.SplitterLimits(
+            seconds=settings.splitter_timeout_seconds,
+            kill_bytes=settings.splitter_kill_mib * MIB,
+            max_points=settings.max_page_points,
+            max_pixels=int(settings.max_page_megapixels * 1_000_000),
+            max_image_bytes=settings.max_upload_bytes,
+            common=admission.children,
+            module=settings.test_splitter or splitter.MODULE,
+        )
+        self.sources = PageSources(
+            model_server=model_server,
+            concurrency=concurrency,
+            pages=admission.pages,
+            page_bytes=settings.max_upload_bytes * 4 // 3,
+            page_seconds=settings.request_timeout_seconds,
+            model_name=settings.model_name,
+            metrics=metrics,
+        )
+
+
+class Document:
+    """`async with`: entering takes a place and starts the splitter; leaving stops all its work."""
+
+    def __init__(self, shared: Documents, order: Order, request_id: str, deadline: Deadline) -> None:
+        self._shared = shared
+        self._order = order
+        self._request_id = request_id
+        self._deadline = deadline
+        self._held = contextlib.AsyncExitStack()
+        self._splitter = splitter.Splitter(shared.limits, shared.environment)
+        self.page_count = 0
+
+    async def __aenter__(self) -> Self:
+        """Called while the file is still arriving.
+
+        Raises:
+            Overloaded: no place is free.
+        """
+        async with contextlib.AsyncExitStack() as held:
+            held.enter_context(self._shared.admission.document())
+            held.enter_context(self._shared.metrics.document())
+            held.push_async_callback(self._splitter.close)
+            self._splitter.start()
+            self._held = held.pop_all()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self._held.aclose()
+
+    async def open(self, path: Path, kind: Literal["pdf", "tiff"], password: str | None) -> Sequence[int]:
+        """Open the file; return the numbers of the requested pages.
+
+        Raises:
+            DocumentError, NotReady, DeadlineExceeded.
+        """
+        self.page_count = await self._splitter.open(path, kind, password, self._deadline)
+        return choose(self._order.pages, self.page_count, self._shared.max_pages)
+
+    @contextlib.asynccontextmanager
+    async def pages(self, record: Record) -> AsyncIterator[Fanout]:
+        """Reads the pages into the record while the context lasts; leaving it ends the splitter."""
+        reading = Fanout(
+            self._order, self._splitter, record, self._shared.sources, self._request_id, self._deadline
+        )
+        try:
+            async with reading:
+                yield reading
+        finally:
+            await self._splitter.close()

@@ -1,0 +1,127 @@
+"""The multipart form of an upload: one file and an optional password, parsed while it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from api_gateway.errors import BadMultipart, NoFile
+from service_kit.errors import UnsupportedMediaType
+
+FIELD = "image_file"
+PASSWORD_FIELD = "password"  # noqa: S105 - the field's name, not a password
+
+_LONGEST_BOUNDARY = 256
+_LONGEST_PART_HEAD = 8 * 1024
+_LONGEST_PASSWORD = 1024
+
+
+class Form:
+    """Parses the body piece by piece. Unknown fields are refused, not ignored."""
+
+    def __init__(self, content_type: str | None, on_file: Callable[[memoryview], None]) -> None:
+        """`on_file` is called with each piece of the file.
+
+        Raises:
+            UnsupportedMediaType, BadMultipart.
+        """
+        self._on_file = on_file
+        self._password = bytearray()
+        self._found: set[str] = set()
+        self._part = ""
+        self._ended = False
+        self._head_size = 0
+        self._name = bytearray()
+        self._value = bytearray()
+        self._disposition = b""
+        self._parser = MultipartParser(
+            _boundary(content_type),
+            {
+                "on_part_begin": self._begin_part,
+                "on_header_field": self._header_name,
+                "on_header_value": self._header_value,
+                "on_header_end": self._end_header,
+                "on_headers_finished": self._end_head,
+                "on_part_data": self._part_data,
+                "on_end": self._end,
+            },
+        )
+
+    def feed(self, piece: bytes) -> None:
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise BadMultipart from error
+
+    def end(self) -> str | None:
+        """Check that the form is complete and has a file; return its password, if any.
+
+        Raises:
+            BadMultipart, NoFile.
+        """
+        if not self._ended:
+            raise BadMultipart("The form is incomplete.") if self._found else NoFile()
+        if FIELD not in self._found:
+            raise NoFile
+        try:
+            return self._password.decode() if PASSWORD_FIELD in self._found else None
+        except UnicodeDecodeError:
+            raise BadMultipart("The password is not UTF-8.") from None
+
+    def _begin_part(self) -> None:
+        self._head_size = 0
+        self._disposition = b""
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._count_head(end - start)
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count_head(end - start)
+        self._value += data[start:end]
+
+    def _count_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > _LONGEST_PART_HEAD:
+            raise BadMultipart("The header of a part is too long.")
+
+    def _end_header(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            self._disposition = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
+
+    def _end_head(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        name = options.get(b"name", b"").decode("utf-8", "replace")
+        if name not in (FIELD, PASSWORD_FIELD):
+            raise BadMultipart(
+                f"The form takes the fields {FIELD} and {PASSWORD_FIELD}. Parameters belong in the query."
+            )
+        if name in self._found:
+            raise BadMultipart(f"The form takes one field {name}.")
+        self._found.add(name)
+        self._part = name
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._part == FIELD:
+            self._on_file(memoryview(data)[start:end])
+        elif len(self._password) + end - start > _LONGEST_PASSWORD:
+            raise BadMultipart("The password is too long.")
+        else:
+            self._password += data[start:end]
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def _boundary(content_type: str | None) -> bytes:
+    media_type, options = parse_options_header(content_type)
+    if media_type != b"multipart/form-data":
+        raise UnsupportedMediaType(f"Send multipart/form-data with the field {FIELD}.")
+    boundary = options.get(b"boundary", b"")
+    if not 0 < len(boundary) <= _LONGEST_BOUNDARY:
+        raise BadMultipart("The Content-Type has no usable boundary.")
+    return boundary

@@ -1,0 +1,1 @@
+"""Calls to the model server, and the limit of concurrent ones."""

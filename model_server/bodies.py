@@ -1,0 +1,67 @@
+"""A budget for request bodies: a call that does not fit waits its turn before its body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from model_server.settings import BODY_FACTOR
+from service_kit.budget import Budget, Full, Share
+from service_kit.context import current
+from service_kit.errors import Overloaded
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from model_server.admission import PageAdmission
+
+
+class BodyAdmission:
+    """ASGI middleware. A call keeps its share of the budget until its answer is sent."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit_bytes: float,
+        max_body_bytes: int,
+        workers: int,
+        queue: PageAdmission,
+        counts: Callable[[str, str], bool],
+    ) -> None:
+        self._app = app
+        self._budget = Budget(limit_bytes)
+        self._max_body_bytes = max_body_bytes
+        self._workers = workers
+        self._queue = queue
+        self._counts = counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._counts(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        with await self._share(BODY_FACTOR * self._size(scope)):
+            await self._app(scope, receive, send)
+
+    def _size(self, scope: Scope) -> int:
+        """The declared body size; without one, the maximum."""
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        return min(int(declared), self._max_body_bytes) if declared.isdigit() else self._max_body_bytes
+
+    async def _share(self, amount: float) -> Share:
+        """Wait for the bytes of a call.
+
+        Raises:
+            Overloaded: the call is expected to get them too late.
+            DeadlineExceeded: the call did not get them in time.
+        """
+        try:
+            return self._budget.take(amount)
+        except Full:
+            pass
+        deadline = current().deadline
+        calls = self._budget.waiting + 1
+        late = self._queue.expected_wait() + calls * self._queue.pace.typical / self._workers - deadline.left()
+        if late > 0:
+            raise Overloaded(retry_after=late)
+        return await self._budget.wait(amount, deadline=deadline)

@@ -1,0 +1,90 @@
+"""A worker process: decodes one image at a time, reads it with one initialised engine, returns plain data."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from pathlib import Path
+
+from model_server.errors import EngineFailed
+from model_server.image_header import ImageHeader
+from model_server.prediction import Prediction
+from model_server.reading import decoding, engines
+from model_server.reading.image import PageImage
+from service_kit.child import Header
+from service_kit.child_main import complaints, forget_complaints, run
+from service_kit.errors import ServiceError
+from service_kit.page import EngineStamp, Parameters, make_page
+
+# Tesseract and Leptonica continue after a failed allocation and return less text; only stderr shows it. Other
+# messages are harmless: for narrow pictures and thin lines, "Error in pixScanForForeground: invalid box".
+_LOST_TEXT = re.compile(r"alloc fail|\bnot made\b|bad_alloc|out of memory", re.IGNORECASE)
+_SMALLEST = 3  # pixels; Tesseract fails below this, and no letter fits
+
+
+class Worker:
+    def __init__(self, config: Header) -> None:
+        decoding.prepare(config["max_pixels"])
+        tessdata = config["tessdata"]
+        self._engine = engines.make(config["engine"], Path(tessdata) if tessdata else None)
+        self._warm_up(tuple(config["languages"]))
+        self.ready = {"engine": self._engine.info.as_dict()}
+
+    def answer(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
+        """`{"page": Prediction}`, or `{"error": {"code", "text"}}` if the image or the engine fails."""
+        try:
+            return {"page": self._read(header, payload)}, b""
+        except ServiceError as error:
+            return {"error": {"code": error.code, "text": str(error)}}, b""
+        except RuntimeError as error:
+            forget_complaints()  # they are reported; a full standard error would end this process
+            return {"error": {"code": EngineFailed.code, "text": EngineFailed.text, "cause": str(error)}}, b""
+
+    def _read(self, header: Header, payload: bytes) -> Prediction:
+        started = time.perf_counter()
+        parameters = Parameters(tuple(header["languages"]), header["psm"])
+        image, page_count = decoding.decode(payload, ImageHeader(**header["image"]))
+        decoded_at = time.perf_counter()
+        words = self._engine.read(image, parameters) if min(image.width, image.height) >= _SMALLEST else []
+        if found := _LOST_TEXT.search(complaints()):
+            raise RuntimeError(f"the engine complained: {found[0]}")
+        page = make_page(
+            words,
+            width=image.width,
+            height=image.height,
+            page_count=page_count,
+            engine=self._stamp(parameters.languages),
+            duration_seconds=time.perf_counter() - started,
+        )
+        return {
+            **page,
+            "format": header["image"]["format"],
+            "decoding_seconds": round(decoded_at - started, 6),
+        }
+
+    def _stamp(self, languages: tuple[str, ...]) -> EngineStamp:
+        info = self._engine.info
+        return {
+            "name": info.name,
+            "tesseract": info.version,
+            "languages": list(languages),
+            "traineddata": {name: info.languages[name] for name in languages},
+        }
+
+    def _warm_up(self, languages: tuple[str, ...]) -> None:
+        """Read a blank page, so that the first real page is not slower than the second."""
+        installed = [name for name in languages or ("eng",) if name in self._engine.info.languages]
+        first = installed[:1] or list(self._engine.info.languages)[:1]
+        if first:
+            blank = PageImage(b"\xff" * (64 * 64), 64, 64, 0)
+            self._engine.read(blank, Parameters(tuple(first)))
+
+
+if __name__ == "__main__":
+    logging.disable()
+    try:
+        run(Worker)
+    except engines.EngineUnavailable as missing:
+        sys.exit(str(missing))

@@ -1,0 +1,254 @@
+"""Initialised worker processes, each reads one page at a time.
+
+A slot is a task that keeps one worker alive: it starts the worker, gives it pages, and replaces it when it
+crashed, took too long, lost its client during a page, or reached a recycling limit. Slots are independent: any
+number of workers may hang at the same time, and all are replaced in parallel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from model_server.admission import PageAdmission, QueuedPage
+from model_server.errors import OutOfMemory, WorkerCrashed, WorkerFailed, by_code
+from service_kit.child import CallLimits, Child, ChildLost
+from service_kit.deadline import Deadline
+from service_kit.errors import DeadlineExceeded, NotReady
+from service_kit.server import StartFailed
+from service_kit.settings import MIB
+
+if TYPE_CHECKING:
+    from model_server.metrics import ModelServerMetrics
+    from model_server.prediction import Prediction
+    from model_server.settings import ModelServerSettings
+
+log = logging.getLogger("pool")
+
+_WORKER_ENV = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}  # Tesseract's threads compete for the cores
+_LONGEST_ANSWER = 32 * MIB
+_FIRST_BACKOFF_SECONDS = 0.2
+_LONGEST_BACKOFF_SECONDS = 15.0
+_AT_ONCE_SECONDS = 1.0  # an idle worker that dies within this time counts as a failed start
+_EARLY = 0.01  # a timer may fire this much early
+_FAILED_STARTS = 3  # consecutive, without a live worker: not ready
+
+
+class Workers:
+    def __init__(self, settings: ModelServerSettings, metrics: ModelServerMetrics) -> None:
+        self.size = settings.worker_count
+        self.queue = PageAdmission(self.size, settings.max_queue)
+        self.engine: dict[str, Any] = {}
+        self._settings = settings
+        self._limits = CallLimits(resident_bytes=settings.kill_mib * MIB, answer_bytes=_LONGEST_ANSWER)
+        self._metrics = metrics
+        self._alive: set[Child] = set()
+        self._failed_starts = 0
+        self._slots: list[asyncio.Task[None]] = []
+        self._first_ready: asyncio.Future[None] | None = None
+        metrics.watch(self)
+
+    @property
+    def alive(self) -> int:
+        return len(self._alive)
+
+    @property
+    def ready(self) -> bool:
+        """False only when workers repeatedly fail to start; the replacement of a worker does not matter."""
+        return bool(self.engine) and (self.alive > 0 or self._failed_starts < _FAILED_STARTS)
+
+    async def start(self) -> None:
+        """Start every slot and wait for the first worker.
+
+        Raises:
+            StartFailed: no worker started; the text gives the reason.
+        """
+        self._first_ready = asyncio.get_running_loop().create_future()
+        self._slots = [asyncio.create_task(self._slot()) for _ in range(self.size)]
+        await self._first_ready
+
+    async def stop(self) -> None:
+        for slot in self._slots:
+            slot.cancel()
+        await asyncio.gather(*self._slots, return_exceptions=True)
+
+    async def read(self, pages: Sequence[QueuedPage], deadline: Deadline) -> list[Prediction]:
+        """The predictions of a call, in order. If one fails, pages that were already started are still finished.
+
+        Raises:
+            Overloaded, NotReady, DeadlineExceeded, WorkerFailed, or an ImageError.
+        """
+        if not self.ready:
+            raise NotReady(retry_after=1)
+        self.queue.admit(pages)
+        try:
+            async with asyncio.timeout(deadline.left()):
+                # Cancelling it cancels every `done`, which ends the workers' calls; a failure does not.
+                predictions = await asyncio.gather(*(page.done for page in pages))
+        except TimeoutError:
+            raise DeadlineExceeded from None
+        finally:
+            for page in pages:
+                self.queue.withdraw(page)
+        for prediction in predictions:
+            self._metrics.page_read(prediction)
+        return predictions
+
+    async def _slot(self) -> None:
+        backoff = _FIRST_BACKOFF_SECONDS
+        while True:
+            worker = await self._start_worker()
+            began = time.monotonic()
+            self._alive.add(worker)
+            try:
+                reason, pages = await self._employ(worker)
+            except Exception:
+                log.exception("worker given up")  # the slot must continue
+                reason, pages = "crashed", 0
+            finally:
+                self._alive.discard(worker)
+                await asyncio.shield(worker.close())
+            self._metrics.restarts.labels(reason).inc()
+            log.log(
+                logging.INFO if reason == "pages" else logging.WARNING,
+                "worker replaced",
+                extra={"reason": reason, "pid": worker.pid},
+            )
+            if pages or time.monotonic() - began > _AT_ONCE_SECONDS:
+                backoff = _FIRST_BACKOFF_SECONDS
+            else:
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
+
+    async def _start_worker(self) -> Child:
+        settings = self._settings
+        config = {
+            "engine": settings.test_engine or settings.engine,
+            "tessdata": str(settings.tessdata) if settings.tessdata else None,
+            "languages": list(settings.languages),
+            "max_pixels": settings.max_pixels,
+        }
+        env = {**settings.child_environment(), **_WORKER_ENV}
+        backoff = _FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                worker = await Child.start("model_server.reading.worker", config, self._limits, env)
+                if worker.resident_bytes() > self._limits.resident_bytes:
+                    await worker.close()
+                    raise ChildLost("memory")  # noqa: TRY301 - as if the child had been killed for it
+            except Exception as error:  # noqa: BLE001 - the slot must continue
+                self._failed_starts += 1
+                why = self._why(error)
+                log.error("worker did not start", extra={"why": why, "again_in_seconds": backoff})  # noqa: TRY400
+                if self._first_ready and not self._first_ready.done() and self._failed_starts >= _FAILED_STARTS:
+                    self._first_ready.set_exception(StartFailed(f"No worker came up: {why}"))
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, _LONGEST_BACKOFF_SECONDS)
+                continue
+            self._failed_starts = 0
+            self.engine = worker.ready["engine"]
+            if self._first_ready and not self._first_ready.done():
+                self._first_ready.set_result(None)
+            return worker
+
+    def _why(self, error: Exception) -> str:
+        if isinstance(error, ChildLost) and error.cause == "memory":
+            return f"it takes more than WORKER_KILL_MIB ({self._settings.kill_mib}) before its first page"
+        return getattr(error, "last_words", "").rpartition("\n")[2] or str(error) or repr(error)
+
+    async def _employ(self, worker: Child) -> tuple[str, int]:
+        """Give the worker pages until it must be replaced; returns the reason and the number of pages."""
+        for pages in range(self._settings.worker_max_pages):
+            page = await self._next(worker)
+            if page is None:
+                return _bury(worker, worker.lost(worker.gone.result())), pages
+            self._metrics.queue_wait.observe(time.monotonic() - page.queued_at)
+            began = time.monotonic()
+            reason = "crashed"
+            try:
+                reason = await _serve(worker, page)
+            finally:
+                seconds = time.monotonic() - began if reason in ("", "deadline") else None
+                self.queue.finished(page, seconds, whole=not reason)
+                if not page.done.done():  # only when this slot is being cancelled
+                    page.done.set_exception(NotReady(retry_after=1))
+            if reason:
+                return reason, pages + 1
+            if worker.resident_bytes() > self._settings.recycle_mib * MIB:
+                return "memory", pages + 1
+        return "pages", self._settings.worker_max_pages
+
+    async def _next(self, worker: Child) -> QueuedPage | None:
+        """The next page; None if the worker died while idle, in which case the page returns to the queue."""
+        turn = asyncio.create_task(self.queue.next())
+        page: QueuedPage | None = None
+        try:
+            await asyncio.wait((turn, worker.gone), return_when=asyncio.FIRST_COMPLETED)
+            if turn.done() and not worker.gone.done():
+                page = turn.result()
+        finally:
+            if not turn.cancel() and page is None:
+                self.queue.give_back(turn.result())
+        return page
+
+
+async def _serve(worker: Child, page: QueuedPage) -> str:
+    """Have the page read; returns the reason to replace the worker, or an empty string."""
+    calling = asyncio.create_task(worker.call(_question(page), page.data, deadline=page.deadline))
+    page.done.add_done_callback(lambda _: calling.cancel())  # the caller cancelled the page
+    try:
+        _settle(page, (await calling).header)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not page.done.done() or (task and task.cancelling()):
+            raise  # this slot is being cancelled
+        return "abandoned" if page.deadline.left() > _EARLY else "deadline"
+    except DeadlineExceeded as late:
+        _fail(page, late)
+        return "deadline"
+    except ChildLost as lost:
+        _fail(page, OutOfMemory() if lost.for_memory else WorkerCrashed())
+        return _bury(worker, lost, page.request_id)
+    return ""
+
+
+def _question(page: QueuedPage) -> dict[str, Any]:
+    header = page.header
+    return {
+        "image": {"format": header.format, "width": header.width, "height": header.height},
+        "languages": page.parameters.languages,
+        "psm": page.parameters.psm,
+    }
+
+
+def _settle(page: QueuedPage, answer: dict[str, Any]) -> None:
+    if error := answer.get("error"):
+        cause = by_code(error["code"])
+        if issubclass(cause, WorkerFailed):
+            log.error("page failed", extra={"request_id": page.request_id, **error})
+        _fail(page, cause(error["text"]))
+    elif not page.done.done():
+        page.done.set_result(answer["page"])
+
+
+def _fail(page: QueuedPage, error: Exception) -> None:
+    if not page.done.done():
+        page.done.set_exception(error)
+
+
+def _bury(worker: Child, lost: ChildLost, request_id: str | None = None) -> str:
+    """Log the lost worker; returns the reason to replace it."""
+    log.error(
+        "worker died",
+        extra={
+            "pid": worker.pid,
+            "status": lost.status,
+            "cause": lost.cause,
+            "last_words": lost.last_words,
+            "request_id": request_id,
+        },
+    )
+    return "memory" if lost.for_memory else "crashed"
