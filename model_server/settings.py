@@ -124,7 +124,7 @@ class ModelServerSettings(ServiceSettings):
 
     @cached_property
     def container_mib(self) -> int:
-        return self.memory_mib or (cgroup.memory_limit() or cgroup.machine_memory() // 2) // MIB
+        return self.memory_mib or cgroup.available_mib()
 
     @cached_property
     def worker_count(self) -> int:
