@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 from service_kit.errors import ServiceError
 from service_kit.page import EngineStamp, Page, Word
+
+Source = Literal["ocr", "embedded", "mixed"]
 
 
 class Model(TypedDict):
@@ -26,7 +28,7 @@ class AnswerPage(TypedDict):
 
     page: int
     status: Literal["ok", "failed"]
-    source: Literal["ocr", "embedded"]
+    source: Source
     width: int | None
     height: int | None
     dpi: float | None
@@ -36,6 +38,7 @@ class AnswerPage(TypedDict):
     duration_seconds: float
     attempts: int
     model: Model | None
+    warnings: list[str]
     code: NotRequired[str]
     detail: NotRequired[str]
 
@@ -99,9 +102,10 @@ def read_page(
     dpi: float | None,
     attempts: int,
     model_name: str,
-    source: Literal["ocr", "embedded"] = "ocr",
+    source: Source = "ocr",
+    warnings: Sequence[str] = (),
 ) -> AnswerPage:
-    """A page that was read, or whose text was embedded."""
+    """A page that was read, or whose text was embedded; `warnings` in addition to those of `page`."""
     return {
         "page": number,
         "status": "ok",
@@ -115,6 +119,7 @@ def read_page(
         "duration_seconds": page["duration_seconds"],
         "attempts": attempts,
         "model": _model(model_name, page["engine"]),
+        "warnings": [*page.get("warnings", ()), *warnings],
     }
 
 
@@ -141,6 +146,7 @@ def failed_page(
         "duration_seconds": duration_seconds,
         "attempts": attempts,
         "model": None,
+        "warnings": [],
         "code": failure.code,
         "detail": str(failure),
     }

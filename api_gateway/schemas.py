@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api_gateway import formats
+from api_gateway.answer import Source
 from api_gateway.documents.selection import PATTERN, parse
-from service_kit.page import LANGUAGE_NAME, MAX_LANGUAGES, PSMS, Parameters
+from service_kit.page import LANGUAGE_NAME, MAX_LANGUAGES, PSMS, WARNINGS, Parameters
 
 if TYPE_CHECKING:
     Psm = str
@@ -105,6 +106,9 @@ class WordSchema(BaseModel):
     block: int = Field(ge=1, description="Number of the block on the page.")
     paragraph: int = Field(ge=1, description="Number of the paragraph in its block.")
     line: int = Field(ge=1, description="Number of the line in its paragraph.")
+    source: Literal["embedded", "ocr"] | None = Field(
+        default=None, description="Only on `mixed` pages: where the word comes from."
+    )
 
 
 class ModelSchema(BaseModel):
@@ -128,7 +132,10 @@ class PageSchema(BaseModel):
 
     page: int = Field(ge=1, description="Its number in the file.")
     status: Literal["ok", "failed"] = Field(description="Outcome of the page.")
-    source: Literal["ocr", "embedded"] = Field(description="`embedded`: the PDF's own text, with confidence 100.")
+    source: Source = Field(
+        description="`embedded`: the PDF's own text, with confidence 100. `mixed`: some words are embedded, "
+        "others recognised; each says which."
+    )
     width: int | None = Field(
         ge=1, description="Pixels of the upright page; null for a failed page that was not opened."
     )
@@ -140,6 +147,10 @@ class PageSchema(BaseModel):
     duration_seconds: float = Field(ge=0, description="Time for decoding and recognition.")
     attempts: int = Field(ge=0, description="How many times a model server began to read it; 0 for embedded text.")
     model: ModelSchema | None = Field(description="What read it; null for embedded text and for a failed page.")
+    warnings: list[str] = Field(
+        description="Codes for what was unusual about the page although it was read: "
+        + "; ".join(f"`{code}`: {text}" for code, text in WARNINGS.items())
+    )
     code: str | None = Field(
         default=None,
         description="Only for a failed page: error code: damaged_page, page_too_large, too_many_pixels, "

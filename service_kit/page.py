@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict  # pydantic rejects typing.TypedDict before Python 3.12
 
@@ -22,6 +23,10 @@ PSMS = {
     12: "sparse text, with detection of the orientation",
     13: "one raw line",
 }
+WARNINGS = {
+    "truncated": "the end of the file is missing, and the last rows of the page may be",
+    "repaired": "the PDF was damaged and has been repaired",
+}
 MAX_LANGUAGES = 4
 LANGUAGE_NAME = r"[A-Za-z0-9_]{2,32}"
 
@@ -31,6 +36,7 @@ class Word(TypedDict):
 
     `bbox` is x0, y0, x1, y1 in pixels from the top left corner of the upright page; x1 and y1 are exclusive.
     `confidence` is 0 to 100. Numbers start at 1: `block` per page, `paragraph` per block, `line` per paragraph.
+    `source` is given on pages that have words of both sources.
     """
 
     text: str
@@ -39,6 +45,7 @@ class Word(TypedDict):
     block: int
     paragraph: int
     line: int
+    source: NotRequired[Literal["embedded", "ocr"]]
 
 
 class EngineStamp(TypedDict):
@@ -51,7 +58,10 @@ class EngineStamp(TypedDict):
 
 
 class Page(TypedDict):
-    """Text of one image, or a page's embedded text, for which `engine` is None."""
+    """Text of one image, or a page's embedded text, for which `engine` is None.
+
+    `warnings` are codes for what was unusual about the page although it was read.
+    """
 
     text: str
     confidence: float | None
@@ -61,6 +71,7 @@ class Page(TypedDict):
     page_count: int
     engine: EngineStamp | None
     duration_seconds: float
+    warnings: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ def make_page(
     page_count: int,
     engine: EngineStamp | None,
     duration_seconds: float,
+    warnings: Sequence[str] = (),
 ) -> Page:
     """The only place that constructs a page."""
     return {
@@ -90,6 +102,7 @@ def make_page(
         "page_count": page_count,
         "engine": engine,
         "duration_seconds": round(duration_seconds, 6),
+        "warnings": list(warnings),
     }
 
 

@@ -32,7 +32,7 @@ def test_what_a_prediction_holds(model: httpx.Client, label_png: bytes) -> None:
     (found,) = model.post(URL, json={"instances": [instance(label_png)]}).json()["predictions"]
     assert set(found) == {
         "text", "confidence", "width", "height", "format", "page_count", "words", "engine",
-        "decoding_seconds", "duration_seconds",
+        "decoding_seconds", "duration_seconds", "warnings",
     }  # fmt: skip
     assert set(found["engine"]) == {"name", "tesseract", "languages", "traineddata"}
     assert set(found["words"][0]) == {"text", "confidence", "bbox", "block", "paragraph", "line"}
