@@ -71,6 +71,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
             env=settings.child_environment(),
             kill_bytes=settings.splitter_kill_mib * MIB,
         ),
+        metrics=metrics,
     )
     sweep(settings.spool)
 

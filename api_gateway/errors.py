@@ -261,7 +261,7 @@ OUTCOMES = {(error.status, error.code) for error in tree(ServiceError) if error 
 _MAY_FAIL_A_PAGE: list[type[ServiceError]] = [
     *_OF_PAGES[1:], DamagedDocument, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed,
 ]  # fmt: skip
-PAGE_OUTCOMES = {"ocr", "embedded"} | {error.code for error in _MAY_FAIL_A_PAGE} | {*RELAYED}
+PAGE_OUTCOMES = {"ocr", "embedded", "mixed"} | {error.code for error in _MAY_FAIL_A_PAGE} | {*RELAYED}
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from api_gateway.answer import Answer, AnswerPage
     from api_gateway.documents.composer import Composer
     from api_gateway.documents.document import Documents
+    from api_gateway.metrics import GatewayMetrics
     from api_gateway.order import Order
     from api_gateway.settings import GatewaySettings
     from api_gateway.upstream.client import ModelServer
@@ -50,6 +51,7 @@ class Services:
     model_server: ModelServer
     documents: Documents
     composer: Composer
+    metrics: GatewayMetrics
 
 
 class Exchange(Response):
@@ -100,6 +102,7 @@ class Exchange(Response):
             pages=1, words=len(page["words"]), recognition_seconds=round(page["duration_seconds"], 4)
         )
         read = read_page(1, page, dpi=upload.dpi, attempts=1, model_name=self._settings.model_name)
+        self._services.metrics.page_warnings(read)
         if order.format != "pdf":
             del picture
             memory.give_back()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from api_gateway.errors import OUTCOMES, PAGE_OUTCOMES
+from service_kit.page import WARNINGS
 
 if TYPE_CHECKING:
+    from api_gateway.answer import AnswerPage
     from service_kit.context import RequestContext
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
@@ -45,13 +47,21 @@ class GatewayMetrics:
         self._in_flight = Gauge("gateway_in_flight", "OCR requests being served.", registry=registry)
         self._pages = Counter(
             "gateway_document_pages",
-            "Pages of documents by outcome: ocr, embedded, or the code they failed with.",
+            "Pages of documents by outcome: ocr, embedded, mixed, or the code they failed with.",
             ["outcome"],
+            registry=registry,
+        )
+        self._warnings = Counter(
+            "gateway_page_warnings",
+            "Warnings of pages that were read, by code.",
+            ["code"],
             registry=registry,
         )
         self._documents = Gauge("gateway_documents_in_flight", "Documents being read.", registry=registry)
         for outcome in PAGE_OUTCOMES:
             self._pages.labels(outcome)
+        for code in WARNINGS:
+            self._warnings.labels(code)
         self._requests.labels("200", "ok")
         self._requests.labels("0", "cancelled")
         for status, code in OUTCOMES:
@@ -66,9 +76,14 @@ class GatewayMetrics:
     def document(self) -> contextlib.AbstractContextManager[None]:
         return self._documents.track_inprogress()
 
-    def page(self, outcome: str) -> None:
+    def document_page(self, page: AnswerPage) -> None:
         """Count one page of a document, by its final outcome."""
-        self._pages.labels(outcome).inc()
+        self._pages.labels(page["code"] if page["status"] == "failed" else page["source"]).inc()
+        self.page_warnings(page)
+
+    def page_warnings(self, page: AnswerPage) -> None:
+        for code in page["warnings"]:
+            self._warnings.labels(code if code in WARNINGS else "other").inc()
 
     def end(self, outcome: str, status: int, request: RequestContext) -> None:
         self._in_flight.dec()

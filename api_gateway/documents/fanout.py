@@ -124,7 +124,7 @@ class Fanout:
                     raise
                 page = failed_page(number, failure)
             self._record.put(page)
-            self._shared.metrics.page(page["code"] if page["status"] == "failed" else page["source"])
+            self._shared.metrics.document_page(page)
             self._recorded[number].set()
 
     async def _outcome(self, number: int, ahead: Share, held: contextlib.ExitStack) -> AnswerPage:
