@@ -43,17 +43,7 @@ if TYPE_CHECKING:
 def run(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     drain = Drain()
-    serve(
-        make_app(settings, drain),
-        host=settings.host,
-        port=settings.port,
-        drain=drain,
-        header_timeout_seconds=settings.header_timeout_seconds,
-        body_idle_timeout_seconds=settings.body_idle_timeout_seconds,
-        min_rate_kib_per_second=settings.min_rate_kib_per_second,
-        delay_seconds=settings.shutdown_delay_seconds,
-        grace_seconds=settings.grace_seconds,
-    )
+    serve(make_app(settings, drain), settings, drain, settings.grace_seconds)
 
 
 def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
@@ -88,12 +78,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
                 longest_seconds=settings.request_timeout_seconds,
                 is_draining=drain,
             ),
-            Middleware(
-                BodyLimits,
-                max_body_bytes=settings.max_body_bytes,
-                idle_seconds=settings.body_idle_timeout_seconds,
-                min_rate_kib_per_second=settings.min_rate_kib_per_second,
-            ),
+            Middleware(BodyLimits, settings=settings, max_body_bytes=settings.max_body_bytes),
             Middleware(EarlyRefusal, admission=admission),
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},

@@ -48,17 +48,7 @@ _CLOSED = re.compile(r"/v2/repository/|/v[12]/.*:explain$|/docs|/openapi\.json$"
 def run(settings: ModelServerSettings) -> None:
     """Serve until a signal arrives."""
     drain = Drain()
-    serve(
-        make_app(settings, drain),
-        host=settings.host,
-        port=settings.port,
-        drain=drain,
-        header_timeout_seconds=settings.header_timeout_seconds,
-        body_idle_timeout_seconds=settings.body_idle_timeout_seconds,
-        min_rate_kib_per_second=settings.min_rate_kib_per_second,
-        delay_seconds=settings.shutdown_delay_seconds,
-        grace_seconds=settings.shutdown_grace_seconds,
-    )
+    serve(make_app(settings, drain), settings, drain, settings.shutdown_grace_seconds)
 
 
 def make_app(settings: ModelServerSettings, drain: Drain) -> FastAPI:
@@ -124,12 +114,7 @@ class _Rest(RESTServer):  # type: ignore[misc]
         """Add middleware, innermost first."""
         settings = self._settings
         app.add_middleware(_ClosedRoutes, drain=self._drain, model_name=settings.model_name)
-        app.add_middleware(
-            BodyLimits,
-            max_body_bytes=settings.max_body_bytes,
-            idle_seconds=settings.body_idle_timeout_seconds,
-            min_rate_kib_per_second=settings.min_rate_kib_per_second,
-        )
+        app.add_middleware(BodyLimits, settings=settings, max_body_bytes=settings.max_body_bytes)
         app.add_middleware(
             BodyAdmission,
             limit_bytes=settings.max_bodies_mib * MIB,

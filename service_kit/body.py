@@ -15,6 +15,8 @@ from service_kit.errors import ClientGone, ClientTooSlow, PayloadTooLarge, Uploa
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from service_kit.settings import ServiceSettings
+
 PIECE_BYTES = 256 * 1024  # uvicorn passes chunks on unchanged, and the transport buffers any size
 
 
@@ -28,19 +30,16 @@ class BodyLimits:
     - Large chunks of an answer are split, so that the transport never buffers much.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int, idle_seconds: float, min_rate_kib_per_second: float
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, settings: ServiceSettings, max_body_bytes: int) -> None:
         self._app = app
+        self._settings = settings
         self._max_body_bytes = max_body_bytes
-        self._idle_seconds = idle_seconds
-        self._min_rate = min_rate_kib_per_second
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        rate = LeastRate(self._idle_seconds, self._min_rate)
+        rate = LeastRate(self._settings.body_idle_timeout_seconds, self._settings.min_rate_kib_per_second)
         body = _Body(current(), receive, self._max_body_bytes, rate)
         body.refuse_declared(scope)
         application = asyncio.current_task()

@@ -15,6 +15,8 @@ from service_kit.deadline import LeastRate
 if TYPE_CHECKING:
     from starlette.types import Scope
 
+    from service_kit.settings import ServiceSettings
+
 KEEP_ALIVE_SECONDS = 75  # longer than the usual 60 s of proxies, so that they close first
 LINGER_SECONDS = 2.0  # for a refused client that still sends; an immediate close could lose the answer
 LAST_LINGER_SECONDS = 1.0  # the same during the shutdown
@@ -41,9 +43,7 @@ def cut(scope: Scope) -> bool:
 class GuardedProtocol(HttpToolsProtocol):
     """Limits the time and size of heads, slow readers, and bytes after an answer to an unfinished request."""
 
-    header_timeout_seconds: float
-    body_idle_timeout_seconds: float
-    min_rate_kib_per_second: float
+    settings: ServiceSettings
 
     too_slow = False
     sent_bytes = 0  # answer bytes passed to the transport
@@ -63,7 +63,9 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         now, taken = self.loop.time(), self.sent_bytes - buffered - _unacknowledged_bytes(self.transport)
         if self._reading is None:
-            self._reading = LeastRate(self.body_idle_timeout_seconds, self.min_rate_kib_per_second)
+            self._reading = LeastRate(
+                self.settings.body_idle_timeout_seconds, self.settings.min_rate_kib_per_second
+            )
         else:
             self._reading.waited(now - self._looked, taken - self._taken_bytes)
         self._looked, self._taken_bytes = now, taken
@@ -73,7 +75,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._arm(self.header_timeout_seconds)
+        self._arm(self.settings.header_timeout_seconds)
 
     def data_received(self, data: bytes) -> None:
         if self._broken:
@@ -101,7 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if self.cycle is not None:  # a later request on a kept-alive connection
-            self._arm(self.header_timeout_seconds)
+            self._arm(self.settings.header_timeout_seconds)
 
     def on_headers_complete(self) -> None:
         self._disarm()
@@ -152,11 +154,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._guard = None
         if not self.transport.is_closing():
             self.transport.close()
-
-
-def guarded_protocol(**limits: float) -> type[GuardedProtocol]:
-    """A protocol class for uvicorn with these limits."""
-    return type("LimitedProtocol", (GuardedProtocol,), limits)
 
 
 class _AnswerTransport(asyncio.Transport):

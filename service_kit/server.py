@@ -2,8 +2,8 @@
 
 Shutting down, on the first SIGTERM or SIGINT:
 1. `Drain.started` is set: readiness returns 503, answers carry `Connection: close`; requests are still served.
-2. After `delay_seconds`, while load balancers choose other replicas, the listening socket closes without resetting
-   connections.
+2. After `SHUTDOWN_DELAY_SECONDS`, while load balancers choose other replicas, the listening socket closes
+   without resetting connections.
 3. Requests in flight get up to `grace_seconds` to finish; then they are cancelled and answered with 503.
 4. The application's lifespan ends, its child processes end, and the process exits with 0.
 A second signal skips the delay; a SIGTERM before the server is up ends the process with 0 immediately.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from service_kit.connection import KEEP_ALIVE_SECONDS, GuardedProtocol, guarded_protocol
+from service_kit.connection import KEEP_ALIVE_SECONDS, GuardedProtocol
 from service_kit.listener import BACKLOG, accept_all, listen, refuse_new
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from service_kit.settings import ServiceSettings
 
 log = logging.getLogger("server")
 
@@ -63,18 +65,7 @@ class Drain:
         return self.started
 
 
-def serve(
-    app: ASGIApp,
-    *,
-    host: str,
-    port: int,
-    drain: Drain,
-    header_timeout_seconds: float,
-    body_idle_timeout_seconds: float,
-    min_rate_kib_per_second: float,
-    delay_seconds: float,
-    grace_seconds: float,
-) -> None:
+def serve(app: ASGIApp, settings: ServiceSettings, drain: Drain, grace_seconds: float) -> None:
     """Serve until a signal arrives.
 
     Raises:
@@ -82,11 +73,7 @@ def serve(
     """
     config = uvicorn.Config(
         _with_plain_failure(app),
-        http=guarded_protocol(
-            header_timeout_seconds=header_timeout_seconds,
-            body_idle_timeout_seconds=body_idle_timeout_seconds,
-            min_rate_kib_per_second=min_rate_kib_per_second,
-        ),
+        http=type("Protocol", (GuardedProtocol,), {"settings": settings}),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         lifespan="on",
         ws="none",
@@ -97,7 +84,7 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         backlog=BACKLOG,
     )
-    _Server(config, listen(host, port), drain, delay_seconds, grace_seconds, body_idle_timeout_seconds).run()
+    _Server(config, listen(settings.host, settings.port), settings, drain, grace_seconds).run()
 
 
 def _with_plain_failure(app: ASGIApp) -> ASGIApp:
@@ -126,17 +113,16 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         listener: socket.socket,
+        settings: ServiceSettings,
         drain: Drain,
-        delay_seconds: float,
         grace_seconds: float,
-        idle_seconds: float,
     ) -> None:
         super().__init__(config)
         self._listener = listener
         self._drain = drain
-        self._delay_seconds = delay_seconds
+        self._delay_seconds = settings.shutdown_delay_seconds
         self._grace_seconds = grace_seconds
-        self._look_seconds = idle_seconds / _LOOKS
+        self._look_seconds = settings.body_idle_timeout_seconds / _LOOKS
         self._stop_at: float | None = None
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:

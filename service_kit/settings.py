@@ -30,6 +30,9 @@ class ServiceSettings(BaseSettings):
     host: str = "0.0.0.0"  # noqa: S104 - a container's address is not known in advance
     """Address to listen on."""
 
+    port: int = Field(ge=1, le=65535)
+    """Port to listen on."""
+
     request_timeout_seconds: float = Field(default=30, gt=0, le=3600)
     """Maximum time for a request; a client may set a shorter time with `X-Request-Timeout`."""
 

@@ -107,29 +107,14 @@ def main() -> None:
     settings = Settings.load("bare")
     logs.configure(settings.log_level, settings.log_format)
     drain, counts = Drain(), Counts()
-    limits = BodyLimits(
-        Bare(counts),
-        max_body_bytes=100 * MIB,
-        idle_seconds=settings.body_idle_timeout_seconds,
-        min_rate_kib_per_second=settings.min_rate_kib_per_second,
+    app = RequestScope(
+        BodyLimits(Bare(counts), settings=settings, max_body_bytes=100 * MIB),
+        observer=counts,
+        render=render,
+        longest_seconds=settings.request_timeout_seconds,
+        is_draining=drain,
     )
-    serve(
-        RequestScope(
-            limits,
-            observer=counts,
-            render=render,
-            longest_seconds=settings.request_timeout_seconds,
-            is_draining=drain,
-        ),
-        host=settings.host,
-        port=settings.port,
-        drain=drain,
-        header_timeout_seconds=settings.header_timeout_seconds,
-        body_idle_timeout_seconds=settings.body_idle_timeout_seconds,
-        min_rate_kib_per_second=settings.min_rate_kib_per_second,
-        delay_seconds=settings.shutdown_delay_seconds,
-        grace_seconds=settings.shutdown_grace_seconds,
-    )
+    serve(app, settings, drain, settings.shutdown_grace_seconds)
 
 
 if __name__ == "__main__":
