@@ -14,6 +14,7 @@ ServiceError
 │   ├── DamagedDocument    422  it cannot be read, or reading it crashed, hung or took too much memory
 │   ├── PasswordRequired   422
 │   ├── WrongPassword      422
+│   ├── XfaForm            422  a form whose pages only Adobe's programs make
 │   ├── TooManyPages       422
 │   ├── NoSuchPage         422  the file does not have a requested page
 │   └── PagesFailed        422  pages were not read, and the format or the client requires all of them
@@ -122,6 +123,15 @@ class WrongPassword(DocumentError):
     text = "The document is encrypted, and the password does not open it."
 
 
+class XfaForm(DocumentError):
+    status = 422
+    code = "xfa_form"
+    text = (
+        "The PDF is a dynamic XFA form: its only page says that Adobe Reader is needed. "
+        "Print the form to a PDF there, and send that."
+    )
+
+
 class TooManyPages(DocumentError):
     status = 422
     code = "too_many_pages"
@@ -219,7 +229,7 @@ class Relayed(ServiceError):
 FROM_SPLITTER: dict[str, type[ServiceError]] = {
     error.code: error
     for error in (
-        DamagedDocument, PasswordRequired, WrongPassword,
+        DamagedDocument, PasswordRequired, WrongPassword, XfaForm,
         DamagedPage, PageTooLarge, TooManyPagePixels, PageTooComplex,
     )
 }  # fmt: skip

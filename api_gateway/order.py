@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`pages` as in the query parameter (`1-3,7`; None: all); `dpi` and `embedded_text` are for pages of a PDF."""
+    """`pages` as in the query parameter (`1-3,7`; None: all); the rest but `format` is for pages of a PDF.
+
+    `may_lower_dpi`: the client asked for no dpi, so that a page too large for `dpi` is drawn with fewer.
+    """
 
     parameters: Parameters
     format: Name
     pages: str | None = None
     dpi: float = 300
+    may_lower_dpi: bool = False
     embedded_text: bool = True
     allow_partial: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from api_gateway import formats
 from api_gateway.answer import Source
 from api_gateway.documents.selection import PATTERN, parse
-from service_kit.page import LANGUAGE_NAME, MAX_LANGUAGES, PSMS, WARNINGS, Parameters
+from service_kit.page import BETWEEN_LANGUAGES, LANGUAGE_NAME, MAX_LANGUAGES, PSMS, WARNINGS, Parameters
 
 if TYPE_CHECKING:
     Psm = str
@@ -32,10 +33,10 @@ class OcrQuery(BaseModel):
     languages: Annotated[
         str,
         Field(
-            description="Languages on the picture, the main one first, separated by commas; "
+            description="Languages on the picture, the main one first, separated by commas or `+`; "
             "`GET /gateway/languages` lists the available ones.",
             examples=["eng", "eng,deu"],
-            pattern=rf"^{LANGUAGE_NAME}(,{LANGUAGE_NAME}){{0,{MAX_LANGUAGES - 1}}}$",
+            pattern=rf"^{LANGUAGE_NAME}({BETWEEN_LANGUAGES}{LANGUAGE_NAME}){{0,{MAX_LANGUAGES - 1}}}$",
         ),
     ] = "eng"
     psm: Annotated[Psm, Field(description=PSM_TEXT)] = "3"
@@ -54,13 +55,18 @@ class OcrQuery(BaseModel):
     ] = None
     dpi: Annotated[
         int,
-        Field(description="Resolution at which the pages of a PDF are drawn, in pixels per inch.", ge=72, le=600),
+        Field(
+            description="Resolution at which the pages of a PDF are drawn, in pixels per inch. Without it, a page "
+            "that would have too many pixels is drawn with fewer, at least 100; `dpi` of the page says how many.",
+            ge=72,
+            le=600,
+        ),
     ] = 300
     text_layer: Annotated[
         Literal["auto", "ignore"],
         Field(
-            description="`auto`: the embedded text of born-digital pages of a PDF is used. "
-            "`ignore`: all pages are recognised."
+            description="`auto`: the embedded text that a page of a PDF shows is used; other text on the page "
+            "is recognised. `ignore`: all pages are recognised."
         ),
     ] = "auto"
     allow_partial: Annotated[
@@ -81,7 +87,7 @@ class OcrQuery(BaseModel):
     @field_validator("languages")
     @classmethod
     def _tidy(cls, value: str) -> str:
-        return ",".join(dict.fromkeys(value.split(",")))
+        return ",".join(dict.fromkeys(re.split(BETWEEN_LANGUAGES, value)))
 
     @property
     def parameters(self) -> Parameters:
@@ -134,7 +140,7 @@ class PageSchema(BaseModel):
     status: Literal["ok", "failed"] = Field(description="Outcome of the page.")
     source: Source = Field(
         description="`embedded`: the PDF's own text, with confidence 100. `mixed`: some words are embedded, "
-        "others recognised; each says which."
+        "others recognised; each says which. `ocr`: all are recognised."
     )
     width: int | None = Field(
         ge=1, description="Pixels of the upright page; null for a failed page that was not opened."
@@ -145,7 +151,9 @@ class PageSchema(BaseModel):
     confidence: Confidence | None = Field(description="Mean over the words; null without words.")
     words: list[WordSchema]
     duration_seconds: float = Field(ge=0, description="Time for decoding and recognition.")
-    attempts: int = Field(ge=0, description="How many times a model server began to read it; 0 for embedded text.")
+    attempts: int = Field(
+        ge=0, description="How many times a model server began to read it; 0 if all text is known to be embedded."
+    )
     model: ModelSchema | None = Field(description="What read it; null for embedded text and for a failed page.")
     warnings: list[str] = Field(
         description="Codes for what was unusual about the page although it was read: "

@@ -70,7 +70,8 @@ class GatewaySettings(ServiceSettings):
     """Longest side of a PDF page, in points (1/72 inch); 5000 is enough for A0."""
 
     max_page_megapixels: float = Field(default=40, gt=0)
-    """Largest page image of a PDF; not above what the model server takes. A3 at 400 dpi has 31."""
+    """Largest page image of a PDF; not above what the model server takes. A3 at 400 dpi has 31. A larger page is
+    drawn with fewer dpi, at least 100, if the client asked for none."""
 
     max_pages_held_mib: int = Field(default=128, ge=16)
     """Memory for pages that are taken out and not yet read, of all documents together; further pages wait."""

@@ -47,7 +47,7 @@ def read_header(data: bytes) -> ImageHeader:
         if begins(data):
             try:
                 width, height = size_of(data)
-            except (struct.error, IndexError, ValueError):
+            except (struct.error, LookupError, ValueError):
                 raise DamagedImage(f"The {name.upper()} header is damaged or cut short.") from None
             if width <= 0 or height <= 0:
                 raise DamagedImage(f"The {name.upper()} header says that the image is {width} by {height}.")
@@ -109,6 +109,9 @@ def _bmp(data: bytes) -> tuple[int, int]:
     return width, abs(height)  # negative: rows are stored top-down
 
 
+_TIFF_TAGS = (254, 256, 257, 330, 50706)  # kind of picture, width, height, more pictures, version of DNG
+
+
 def _tiff(data: bytes) -> tuple[int, int]:
     order = "<" if data[:2] == b"II" else ">"
     if struct.unpack_from(order + "H", data, 2)[0] == 43:
@@ -118,10 +121,10 @@ def _tiff(data: bytes) -> tuple[int, int]:
     found: dict[int, int] = {}
     for entry in range(at + 2, at + 2 + 12 * min(count, _MOST_STEPS), 12):
         tag, kind = struct.unpack_from(order + "HH", data, entry)
-        if tag in (256, 257):
+        if tag in _TIFF_TAGS:
             found[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)[0]
-    if len(found) < 2:
-        raise ValueError
+    if data[8:10] == b"CR" or 50706 in found or (found.get(254, 0) & 1 and 330 in found):
+        raise UnsupportedImage("Raw files of cameras are not read.")  # Pillow would read the thumbnail
     return found[256], found[257]
 
 

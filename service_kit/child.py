@@ -1,8 +1,8 @@
 """Starts, calls, watches and kills a child process that answers one call at a time.
 
-Parent and child talk over a socket pair in frames: two lengths of four bytes each (little-endian), then a JSON
-header, then raw bytes. The child's standard error is an unnamed file of fixed size: the child reads there what C
-libraries wrote during a call, and the parent reads there the last messages of a child that ended.
+Parent and child talk over a socket pair in frames (`frames.py`). The child's standard error is an unnamed file of
+fixed size: the child reads there what C libraries wrote during a call, and the parent reads there the last
+messages of a child that ended.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ import fcntl
 import os
 import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 
 from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded
+from service_kit.frames import LENGTHS, Header
 
-LENGTHS = struct.Struct("<II")
 STDERR_BYTES = 1 << 20
 _ROOT = Path(__file__).resolve().parents[1]
 _SOCKET_BUFFER = 1 << 20
@@ -35,7 +34,6 @@ _MEMORY_PAGE = os.sysconf("SC_PAGE_SIZE")
 _LOOK_SECONDS = 0.1  # between checks of a working child's memory
 _ONE_WRITE = 4096  # bytes; a write beyond the end of standard error fails as a whole
 
-Header = dict[str, Any]
 Cause = Literal["start", "crashed", "killed", "memory", "time", "answer", "stderr"]
 
 

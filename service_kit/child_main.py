@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from service_kit.child import LENGTHS, Header
+from service_kit.frames import LENGTHS, Header
 
 if TYPE_CHECKING:
     import io

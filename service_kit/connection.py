@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import socket
+import struct
 import sys
 import termios
 from typing import TYPE_CHECKING
@@ -109,6 +111,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._disarm()
         self._fruitless = 0
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.keep_alive = False
+            self.cycle.chunked_encoding = (
+                False  # such a client does not know it; the end of the connection is the end
+            )
+            self.cycle.expected_content_length = _AnyLength()
         transport = _AnswerTransport(self, self.cycle)
         self.cycle.transport = transport
         self.scope[_TRANSPORT] = transport  # type: ignore[literal-required]
@@ -188,7 +196,30 @@ class _AnswerTransport(asyncio.Transport):
 
     def cut(self) -> None:
         self._cycle.disconnected = True
-        self._transport.close()
+        if self._cycle.scope["http_version"] == "1.0":  # a closed connection would look like the end of the answer
+            _reset_on_close(self._transport)
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+
+class _AnyLength(int):
+    """As the length that uvicorn expects of an answer, any is right: it compares, subtracts, and looks for 0."""
+
+    def __lt__(self, _: int) -> bool:
+        return False
+
+    def __ne__(self, _: object) -> bool:
+        return False
+
+    def __sub__(self, _: int) -> _AnyLength:
+        return self
+
+    __hash__ = int.__hash__
+
+
+def _reset_on_close(transport: asyncio.Transport) -> None:
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _unacknowledged_bytes(transport: asyncio.Transport) -> int:

@@ -29,6 +29,7 @@ WARNINGS = {
 }
 MAX_LANGUAGES = 4
 LANGUAGE_NAME = r"[A-Za-z0-9_]{2,32}"
+BETWEEN_LANGUAGES = r"(?:, ?|[+ ])"  # Tesseract's users write eng+deu, and in a query a plus is a blank
 
 
 class Word(TypedDict):

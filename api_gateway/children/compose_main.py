@@ -4,26 +4,29 @@
  "record": path, "pages": [[offset, size], ...], "numbers": [number, ...]}
     -> {} with the PDF in the file `to`; or {"error": {"code", "cause"}}
 
-Each page is an `answer.AnswerPage`, one line of JSON in the record; one page at a time is in memory. Pages of a
-PDF are not changed: the text is inserted before their content, where their graphics state has no effect.
+Each page is an `answer.AnswerPage`, one line of JSON in the record; one page at a time is in memory. The text is
+inserted before a page's content, where its graphics state has no effect. Nothing else of a PDF's page is changed,
+except that the invisible text of an earlier OCR is removed.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import resource
 import zlib
 from pathlib import Path
 
 import orjson
-from pikepdf import AccessMode, Name, ObjectStreamMode, Page, PasswordError, Pdf, Stream
+from pikepdf import Name, ObjectStreamMode, Page, PasswordError, Pdf, PdfError, Stream
 
 from api_gateway.answer import AnswerPage
-from api_gateway.children import picture_page, text_layer
+from api_gateway.children import page_box, picture_page, qpdf_file, text_layer
+from api_gateway.children.earlier_text import EarlierText
 from api_gateway.children.invisible_font import InvisibleFont
-from service_kit.child import Header
 from service_kit.child_main import confine, run
+from service_kit.frames import Header
 
 _FONT = "OcrInvisible"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: our own limit
@@ -33,6 +36,7 @@ class ComposeHandler:
     def __init__(self, config: Header) -> None:
         self.ready: Header = {}
         confine(config["max_address_space"])
+        picture_page.prepare()
         logging.disable()  # qpdf may write many messages, and little of standard error is kept
 
     def answer(self, header: Header, _payload: bytes) -> tuple[Header, bytes]:
@@ -54,16 +58,43 @@ def _code(error: Exception) -> str:
 def _compose(job: Header) -> None:
     _limit_files(job["max_bytes"])
     if job["kind"] == "pdf":
-        with _open(job["from"], job["password"] or "") as pdf:
+        with _opened(job) as pdf:
             _add_text(pdf if job["all"] else _selected(pdf, job["numbers"]), job)
         return
     pictures = Path(f"{job['to']}.pictures")
     with pictures.open("wb") as file:
         picture_page.write(file, picture_page.read(Path(job["from"]), job["numbers"]))
     _limit_files(job["max_bytes"] - pictures.stat().st_size)
-    with _open(pictures) as pdf:
+    with qpdf_file.opened(pictures, None) as pdf:
         pictures.unlink()
         _add_text(pdf, job)
+
+
+def _opened(job: Header) -> Pdf:
+    """The file, with the pages that were read: repaired, if PDFium or qpdf does not understand it."""
+    path, password = Path(job["from"]), job["password"]
+    if _is_repaired(job):
+        return qpdf_file.repaired(path, password)
+    try:
+        pdf = qpdf_file.opened(path, password)
+        len(pdf.pages)  # fails if the page tree is damaged
+    except PasswordError:
+        raise
+    except PdfError:
+        return _understood(path, password)
+    return pdf
+
+
+def _understood(path: Path, password: str | None) -> Pdf:
+    """A file that only PDFium understands: repaired by qpdf; if that fails, as PDFium writes it."""
+    try:
+        return qpdf_file.repaired(path, password)
+    except PasswordError:
+        raise
+    except PdfError:
+        from api_gateway.children import pdfium_file  # noqa: PLC0415 - few files need it
+
+        return qpdf_file.opened(io.BytesIO(pdfium_file.copied(path, password)), None)
 
 
 def _selected(pdf: Pdf, numbers: list[int]) -> Pdf:
@@ -74,9 +105,15 @@ def _selected(pdf: Pdf, numbers: list[int]) -> Pdf:
     return selected
 
 
-def _open(path: str | Path, password: str = "") -> Pdf:
-    """Open it without a memory map, which would count as resident memory."""
-    return Pdf.open(path, password=password, access_mode=AccessMode.stream)
+def _is_repaired(job: Header) -> bool:
+    """Whether the pages that were read come from a repaired copy of the file."""
+    with Path(job["record"]).open("rb") as record:
+        for offset, size in job["pages"]:
+            record.seek(offset)
+            line = record.read(size)
+            if b'"repaired"' in line and "repaired" in orjson.loads(line)["warnings"]:
+                return True
+    return False
 
 
 def _limit_files(size: int) -> None:
@@ -85,35 +122,27 @@ def _limit_files(size: int) -> None:
 
 
 def _add_text(pdf: Pdf, job: Header) -> None:
-    font = InvisibleFont(pdf)
+    font, earlier = InvisibleFont(pdf), EarlierText(pdf)
     with Path(job["record"]).open("rb") as record:
         for page, (offset, size) in zip(pdf.pages, job["pages"], strict=True):
             record.seek(offset)
-            _add_layer(pdf, page, orjson.loads(record.read(size)), font)
+            _add_layer(pdf, page, orjson.loads(record.read(size)), font, earlier)
     font.finish()
     pdf.save(job["to"], object_stream_mode=ObjectStreamMode.preserve, encryption=False)
 
 
-def _add_layer(pdf: Pdf, page: Page, read: AnswerPage, font: InvisibleFont) -> None:
+def _add_layer(pdf: Pdf, page: Page, read: AnswerPage, font: InvisibleFont, earlier: EarlierText) -> None:
     width, height = read["width"], read["height"]
-    if read["source"] != "ocr" or not read["words"] or not width or not height:
+    words = [word for word in read["words"] if word.get("source", read["source"]) == "ocr"]
+    if not words or not width or not height:
         return
+    earlier.remove(page)
+    page_box.make_sound(page)
     name = page.add_resource(font.object, Name.Font, Name(f"/{_FONT}"))
-    matrix = text_layer.to_page(width, height, _shown(page), page.rotation % 360)
-    layer = text_layer.operators(read["words"], matrix, (width, height), font.encode, str(name)[1:])
+    matrix = text_layer.to_page(width, height, page_box.shown(page), page.rotation % 360)
+    layer = text_layer.operators(words, matrix, (width, height), font.encode, str(name)[1:])
     deflated = Stream(pdf, zlib.compress(layer), Filter=Name.FlateDecode)
     page.contents_add(deflated, prepend=True)
-
-
-def _shown(page: Page) -> tuple[float, float, float, float]:
-    """Left, bottom, right, top of the area that viewers show: the part of the crop box inside the media box."""
-    boxes = [[float(value) for value in box.as_list()] for box in (page.mediabox, page.cropbox)]
-    (a, b), (c, d) = ((sorted(box[at::2]) for at in (0, 1)) for box in boxes)
-    left, right = max(a[0], c[0]), min(a[1], c[1])
-    bottom, top = max(b[0], d[0]), min(b[1], d[1])
-    if left < right and bottom < top:
-        return left, bottom, right, top
-    return a[0], b[0], a[1], b[1]
 
 
 if __name__ == "__main__":

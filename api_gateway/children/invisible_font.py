@@ -1,7 +1,9 @@
-"""A font that draws nothing: each character of the text has its own code, and all codes show an empty glyph.
+"""The font of the invisible text: each character has its own code, and all codes show the same glyph, a box.
 
-Viewers take the text from the ToUnicode table and the positions from the widths. The font is a TrueType file of
-two empty glyphs, made here and embedded, so that no viewer substitutes another font.
+Viewers take the text from the ToUnicode table. Poppler computes a word's rectangle from the widths and the ascent,
+PDFium from the outlines: a word whose outlines have no height is not found where a page is rotated, and nothing is
+highlighted. Text rendering mode 3 keeps the boxes invisible. The font is a TrueType file of two glyphs, made here
+and embedded, so that no viewer substitutes another font.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _UNITS = 1000  # per em
 _WIDTH = int(GLYPH_WIDTH * _UNITS)
 _MOST_CODES = 0xFFFF
+_CORNERS = 4
 _RANGES_AT_ONCE = 100  # PDF 9.10.3
 
 
@@ -94,18 +97,19 @@ class InvisibleFont:
 
 
 def _truetype() -> bytes:
-    """Two glyphs without an outline, both `_WIDTH` wide (the tables that PDF 9.9 asks of such a font)."""
+    """An empty glyph and a box, both `_WIDTH` wide (the tables that PDF 9.9 asks of such a font)."""
     glyphs = 2
+    box = _box()
     tables = {
-        b"glyf": b"\0" * 4,
+        b"glyf": box,
         b"head": struct.pack(
             ">IIIIHHQQhhhhHHhhh",
             *(0x10000, 0x10000, 0, 0x5F0F3CF5, 0b1011, _UNITS, 0, 0, 0, 0, _WIDTH, _UNITS, 0, 8, 2, 0, 0),
         ),
         b"hhea": struct.pack(">IhhhHhhhhhh8shH", 0x10000, _UNITS, 0, 0, _WIDTH, *(0,) * 6, b"\0" * 8, 0, glyphs),
         b"hmtx": struct.pack(">HhHh", _WIDTH, 0, _WIDTH, 0),
-        b"loca": struct.pack(">HHH", 0, 0, 0),
-        b"maxp": struct.pack(">IH13H", 0x10000, glyphs, 0, 0, 0, 0, 1, *(0,) * 8),
+        b"loca": struct.pack(">HHH", 0, 0, len(box) // 2),
+        b"maxp": struct.pack(">IH13H", 0x10000, glyphs, _CORNERS, 1, 0, 0, 1, *(0,) * 8),
     }
     largest = 2 ** (len(tables).bit_length() - 1)
     head = struct.pack(
@@ -121,6 +125,14 @@ def _truetype() -> bytes:
     adjustment = whole.index(struct.pack(">I", 0x5F0F3CF5)) - 4
     whole[adjustment : adjustment + 4] = struct.pack(">I", (0xB1B0AFBA - _sum(bytes(whole))) % 2**32)
     return bytes(whole)
+
+
+def _box() -> bytes:
+    """The glyph that fills its cell: one contour, whose points lie on the curve and are given as differences."""
+    bounds = struct.pack(">hhhhh", 1, 0, 0, _WIDTH, _UNITS)
+    contour = struct.pack(">HH4B", _CORNERS - 1, 0, *(1,) * _CORNERS)
+    across, up = (0, 0, _WIDTH, 0), (0, _UNITS, 0, -_UNITS)
+    return bounds + contour + struct.pack(">4h4h", *across, *up)
 
 
 def _sum(data: bytes) -> int:

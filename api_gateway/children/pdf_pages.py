@@ -10,15 +10,18 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from api_gateway.children import grey, pdf_text
+from api_gateway.children.pdfium_file import PdfiumFile
 from api_gateway.children.refusal import Refused
+from api_gateway.reading_order import arrange
 from service_kit.page import make_page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from service_kit.child import Header
+    from service_kit.frames import Header
 
 _POINTS_PER_INCH = 72
+_LOWEST_DPI = 100  # of a large page whose client asked for none: below it, usual letters are not read
 _FLOAT_ERROR = 1e-6  # relative, of a page's sides: PDFium uses single precision
 _INSET = 0.005  # pixels
 
@@ -39,43 +42,46 @@ class PdfPages:
             Refused: it is encrypted and the password is missing or wrong, or it can't be read.
         """
         self._limits = limits
-        try:
-            self._document = pypdfium2.PdfDocument(path, password=password)
-        except pypdfium2.PdfiumError as error:
-            raise _refusal(error, password) from None
-        self.page_count = len(self._document)
-        if not self.page_count:
-            raise Refused("damaged_document", "The PDF has no page.")
-        if self._document.get_formtype() != pdfium.FORMTYPE_NONE:
-            self._document.init_forms()
+        self._file = PdfiumFile(path, password)
+        self.page_count = self._file.page_count
 
-    def page(self, number: int, dpi: float, *, embedded_text: bool) -> tuple[Header, bytes]:
-        """Width, height and dpi of the page with its picture; or the page itself if its embedded text is used.
+    def page(
+        self, number: int, dpi: float, *, embedded_text: bool, may_lower_dpi: bool = False
+    ) -> tuple[Header, bytes]:
+        """Width, height and dpi of the page with its picture; or the page itself if all its text is embedded.
+
+        If more text may be on the page, its picture and the embedded words.
 
         Raises:
             Refused: it can't be read, or is too large.
         """
         began = time.monotonic()
+        page = self._file.page(number)
         try:
-            page = self._document[number - 1]
-        except pypdfium2.PdfiumError:
-            raise Refused("damaged_page", "The page can't be found in the file, or is damaged.") from None
-        try:
-            width, height = self._size(page, dpi)
-            known = {"width": width, "height": height, "dpi": dpi}
-            if embedded_text and (words := pdf_text.read(page, width, height)):
-                seconds = time.monotonic() - began
-                read = make_page(
-                    words, width=width, height=height, page_count=1, engine=None, duration_seconds=seconds
-                )
-                return {**known, "page": read}, b""
-            return known, self._picture(page, width, height, dpi)
+            width, height, dpi = self._size(page, self._file.unit(number), dpi, may_lower_dpi=may_lower_dpi)
+            known: Header = {"width": width, "height": height, "dpi": dpi}
+            if self._file.repaired:
+                known["warnings"] = ["repaired"]
+            text = pdf_text.read(page, width, height, dpi, _drawn) if embedded_text else None
+            if text is None or not text.words:
+                return known, self._picture(page, width, height, dpi)
+            if text.more:
+                placed = [tuple(word) for word in text.words]
+                return {**known, "words": placed}, self._picture(page, width, height, dpi)
+            words = arrange(text.words)
+            seconds = time.monotonic() - began
+            read = make_page(
+                words, width=width, height=height, page_count=1, engine=None, duration_seconds=seconds
+            )
+            return {**known, "page": read}, b""
         finally:
             page.close()
 
-    def _size(self, page: pypdfium2.PdfPage, dpi: float) -> tuple[int, int]:
-        """Pixels, rounded as PDFium rounds them."""
-        sides = page.get_size()
+    def _size(
+        self, page: pypdfium2.PdfPage, unit: float, dpi: float, *, may_lower_dpi: bool
+    ) -> tuple[int, int, float]:
+        """Pixels, rounded as PDFium rounds them, and the dpi that they have."""
+        sides = tuple(side * unit for side in page.get_size())
         if not all(math.isfinite(side) and side > 0 for side in sides):
             raise Refused("damaged_page", "The page has no size.")
         across, down = sides
@@ -85,14 +91,18 @@ class PdfPages:
                 f"The page is {across:.0f} by {down:.0f} points; "
                 f"at most {self._limits.points:g} are read on a side.",
             )
-        width, height = (math.ceil(side * dpi / _POINTS_PER_INCH * (1 - _FLOAT_ERROR)) for side in sides)
+        width, height = _pixels(sides, dpi)
+        while width * height > self._limits.pixels and may_lower_dpi and dpi > _LOWEST_DPI:
+            fits = math.floor(_POINTS_PER_INCH * math.sqrt(self._limits.pixels / (across * down)))
+            dpi = max(_LOWEST_DPI, min(dpi - 1, fits))
+            width, height = _pixels(sides, dpi)
         if width * height > self._limits.pixels:
             raise Refused(
                 "too_many_pixels",
                 f"The page is {width} by {height} pixels at {dpi:g} dpi; at most "
                 f"{self._limits.pixels / 1e6:g} megapixels are read. A lower dpi helps.",
             )
-        return width, height
+        return width, height, dpi
 
     def _picture(self, page: pypdfium2.PdfPage, width: int, height: int, dpi: float) -> bytes:
         bitmap = _drawn(page, width, height)
@@ -104,6 +114,11 @@ class PdfPages:
             return grey.pack(pixels, bitmap.width, bitmap.height, dpi, self._limits.image_bytes)
         finally:
             bitmap.close()
+
+
+def _pixels(sides: tuple[float, ...], dpi: float) -> tuple[int, int]:
+    width, height = (math.ceil(side * dpi / _POINTS_PER_INCH * (1 - _FLOAT_ERROR)) for side in sides)
+    return width, height
 
 
 def _drawn(page: pypdfium2.PdfPage, width: int, height: int) -> pypdfium2.PdfBitmap:
@@ -123,15 +138,3 @@ def _drawn(page: pypdfium2.PdfPage, width: int, height: int) -> pypdfium2.PdfBit
     if page.formenv:
         pdfium.FPDF_FFLDraw(page.formenv, bitmap, page, 0, 0, width, height, 0, pdfium.FPDF_ANNOT)
     return bitmap
-
-
-def _refusal(error: pypdfium2.PdfiumError, password: str | None) -> Refused:
-    match error.err_code:
-        case pdfium.FPDF_ERR_PASSWORD if password is None:
-            return Refused("password_required")
-        case pdfium.FPDF_ERR_PASSWORD:
-            return Refused("wrong_password")
-        case pdfium.FPDF_ERR_SECURITY:
-            return Refused("damaged_document", "The PDF is encrypted in a way that is not read here.")
-        case _:
-            return Refused("damaged_document")

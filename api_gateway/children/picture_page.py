@@ -1,33 +1,38 @@
 """Pictures as pages of a PDF, at their true size.
 
-A JPEG is embedded unchanged; if EXIF rotates it, the PDF page is rotated. Other pictures are stored without loss,
-in grey, colour or black and white like the original; transparent areas become white.
+A JPEG is embedded unchanged, and so is the first JPEG of a phone's MPO; if EXIF rotates it, the PDF page is
+rotated. Other pictures are stored without loss, in grey, colour or black and white like the original; transparent
+areas become white, or black under light ink.
 """
 
 from __future__ import annotations
 
+import io
 import mmap
+import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageFile
 from pillow_heif import register_heif_opener
 
 from api_gateway.children.tiff_pages import TiffPages
 from api_gateway.uploads import tiff_directory
+from service_kit import deep_colour, pixels
+from service_kit.essentials import essentials
 
 _POINTS_PER_INCH = 72
-_SIXTEEN_BITS = 65535
 _CREDIBLE_DPI = (75, 4800)  # programs write 72 if they do not know it
+_LEAST_INCHES = 1  # of the longer side
 _UNKNOWN_DPI = 300  # usual for scanners
 _TURNED = {1: 0, 6: 90, 3: 180, 8: 270}  # EXIF orientations without mirroring: the page's rotation
-_BAND_PIXELS = 1 << 20  # converted at a time
+_MPO_ENTRIES = 0xB002  # the tag of the list of an MPO's pictures
+_WITH_METADATA = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpeg"), (b"II*\0", "tiff"), (b"MM\0*", "tiff"))
+_STORED = ("1", "L", "RGB")
 _SPACES = {"1": "DeviceGray", "L": "DeviceGray", "RGB": "DeviceRGB", "CMYK": "DeviceCMYK"}
-
-register_heif_opener()
-Image.MAX_IMAGE_PIXELS = None  # the model server has already read it
 
 
 class Picture(NamedTuple):
@@ -41,16 +46,45 @@ class Picture(NamedTuple):
     dpi: tuple[float, float]
 
 
+def prepare() -> None:
+    """Prepare the process: register HEIC, and accept all that the model server has already read."""
+    register_heif_opener()
+    Image.MAX_IMAGE_PIXELS = None
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    warnings.simplefilter("ignore")  # Pillow warns of each damaged tag
+
+
 def read(source: Path, numbers: Sequence[int]) -> Iterator[Picture]:
     """Yield each of these pages of the file, counted from 1.
 
     Raises:
         OSError, ValueError: it can't be decoded.
     """
-    with Image.open(source) as image:
+    with _opened(source) as image:
         for frame in _frames(source, numbers):
             image.seek(frame)
-            yield _as_it_is(image, source) or _stored(image)
+            yield _as_it_is(image, source) or _stored(image, partial(_opened_at, source, frame))
+
+
+def _opened(source: Path) -> Image.Image:
+    """Its metadata may be damaged, or larger than Pillow accepts."""
+    try:
+        image = Image.open(source)
+    except Exception:
+        data = source.read_bytes()
+        name = next((name for start, name in _WITH_METADATA if data.startswith(start)), "")
+        essential = essentials(data, name)
+        if essential is None:
+            raise
+        return Image.open(io.BytesIO(essential))
+    image.filename = ""  # else Pillow maps an uncompressed TIFF with the sides of its orientation: garbled
+    return image
+
+
+def _opened_at(source: Path, frame: int) -> Image.Image:
+    image = _opened(source)
+    image.seek(frame)
+    return image
 
 
 def write(file: BinaryIO, pictures: Iterable[Picture]) -> None:
@@ -99,35 +133,42 @@ def _frames(source: Path, numbers: Sequence[int]) -> list[int]:
 
 
 def _as_it_is(image: Image.Image, source: Path) -> Picture | None:
-    turned = _TURNED.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    if image.format != "JPEG" or image.mode not in _SPACES or turned is None:
+    if image.format not in ("JPEG", "MPO") or image.mode not in _SPACES:
+        return None
+    turned = _TURNED.get(pixels.orientation(image))
+    if turned is None:
         return None
     entries = _entries(image.size, image.mode, "DCTDecode")
     if image.mode == "CMYK":
         entries += "/Decode[1 0 1 0 1 0 1 0]"  # Adobe's programs write inverted CMYK, and all others follow them
-    return Picture(entries, source.read_bytes(), image.width, image.height, turned, _dpi(image))
+    with source.open("rb") as file:
+        data = file.read(_first_of(image))
+    return Picture(entries, data, image.width, image.height, turned, _dpi(image))
 
 
-def _stored(image: Image.Image) -> Picture:
+def _first_of(image: Image.Image) -> int:
+    """Bytes of the first picture of an MPO, a JPEG that other pictures of the same scene follow; otherwise -1."""
+    try:
+        first: Any = image.mpinfo[_MPO_ENTRIES][0]  # type: ignore[attr-defined]
+        size = int(first["Size"])
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+        return -1
+    return size if size > 0 else -1
+
+
+def _stored(image: Image.Image, again: Callable[[], Image.Image]) -> Picture:
     dpi = _dpi(image)  # before loading, which may rotate it
-    image.load()
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        image = _eight_bits(image)
+    deep_colour.load(image, again)
+    opaque = pixels.opaque(image)
+    image = pixels.upright(image, pixels.orientation(image))
     packer = zlib.compressobj(6)
     packed = []
-    for band in _bands(image):
-        packed.append(packer.compress(band.tobytes()))
+    for band in pixels.bands(image):
+        shown = opaque(band) if opaque else band
+        stored = shown if shown.mode in _STORED else shown.convert("RGB")
+        packed.append(packer.compress(stored.tobytes()))
     data = b"".join([*packed, packer.flush()])
-    return Picture(_entries(image.size, band.mode, "FlateDecode"), data, image.width, image.height, 0, dpi)
-
-
-def _bands(image: Image.Image) -> Iterator[Image.Image]:
-    """Opaque stripes of it, so that the whole picture is not copied."""
-    rows = max(1, _BAND_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        yield _opaque(image.crop((0, top, image.width, min(image.height, top + rows))))
+    return Picture(_entries(image.size, stored.mode, "FlateDecode"), data, image.width, image.height, 0, dpi)
 
 
 def _entries(size: tuple[int, int], mode: str, encoding: str) -> str:
@@ -137,27 +178,14 @@ def _entries(size: tuple[int, int], mode: str, encoding: str) -> str:
     )
 
 
-def _opaque(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Convert deeper grey: white is the 16-bit maximum, or a lighter pixel if there is one; 32 bits may hold 8."""
-    deep = image.convert("I")
-    extrema: Any = deep.getextrema()
-    white = 255 if image.mode == "I" and extrema[1] <= 255 else max(_SIXTEEN_BITS, extrema[1])
-    scale = 255 / white
-    return deep.point(lambda value: value * scale).convert("L")
-
-
 def _dpi(image: Image.Image) -> tuple[float, float]:
     """Horizontal and vertical, for the picture as it is stored, before any rotation."""
     low, high = _CREDIBLE_DPI
-    horizontal, vertical = (float(value) for value in image.info.get("dpi", (0, 0)))
-    if not (low <= horizontal <= high and low <= vertical <= high):
+    try:
+        horizontal, vertical = (float(value) for value in image.info["dpi"])
+        inches = max(image.width / horizontal, image.height / vertical)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
         return _UNKNOWN_DPI, _UNKNOWN_DPI
-    return horizontal, vertical
+    if low <= horizontal <= high and low <= vertical <= high and inches >= _LEAST_INCHES:
+        return horizontal, vertical
+    return _UNKNOWN_DPI, _UNKNOWN_DPI

@@ -1,13 +1,15 @@
 """The process that splits one document into pages. A document may crash it, hang it or use up its memory.
 
 {"open": path, "kind": "pdf"|"tiff", "password": ...} -> {"page_count": n}
-{"page": n, "dpi": 300, "embedded_text": true}
-    -> {"width", "height", "dpi"} and the picture in base64; or those and {"page": a page by make_page}
+{"page": n, "dpi": 300, "may_lower_dpi": true, "embedded_text": true}
+    -> {"width", "height", "dpi", "warnings"} and the picture in base64; or those and {"page": as by make_page};
+       or those, the picture and {"words": embedded ones, each as a `reading_order.PlacedWord`}
 either -> {"error": {"code", "text"}}
 """
 
 from __future__ import annotations
 
+import logging
 import mmap
 from pathlib import Path
 
@@ -16,8 +18,8 @@ import pybase64
 from api_gateway.children.pdf_pages import PageLimits, PdfPages
 from api_gateway.children.refusal import Refused
 from api_gateway.children.tiff_pages import TiffPages
-from service_kit.child import Header
 from service_kit.child_main import confine, run
+from service_kit.frames import Header
 
 
 class SplitHandler:
@@ -26,6 +28,7 @@ class SplitHandler:
         self._document: PdfPages | TiffPages | None = None
         self.ready: Header = {}
         confine(config["max_address_space"])
+        logging.disable()  # qpdf may write many messages, and little of standard error is kept
 
     def answer(self, header: Header, _payload: bytes) -> tuple[Header, bytes]:
         try:
@@ -51,7 +54,12 @@ class SplitHandler:
             size, picture = self._document.cut(number, self._limits.image_bytes)
             known: Header = size._asdict()
         elif self._document is not None:
-            known, picture = self._document.page(number, header["dpi"], embedded_text=header["embedded_text"])
+            known, picture = self._document.page(
+                number,
+                header["dpi"],
+                embedded_text=header["embedded_text"],
+                may_lower_dpi=header["may_lower_dpi"],
+            )
         else:
             raise Refused("damaged_document", "No document was opened.")
         return known, pybase64.b64encode(picture)

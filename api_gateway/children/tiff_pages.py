@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ _READ = _KEPT | {_SUBFILE, *_STRIPS, *_TILES, *_OLD_JPEG}
 _NOT_A_PAGE = 0b101  # the bits of NewSubfileType for thumbnails and masks
 _STORED, _DEFLATED = 1, 8
 _MOST_DIRECTORIES = 100_000
+_MOST_BEGINNINGS = 1_000_000
 
 
 class StoredSize(NamedTuple):
@@ -53,6 +55,7 @@ class TiffPages:
             Refused: there are none.
         """
         self._data = data
+        self._begins: list[int] = []
         try:
             every = list(enumerate(tiff_directory.directories(data, _MOST_DIRECTORIES)))
         except Damaged:
@@ -107,18 +110,44 @@ class TiffPages:
             if places[0] in fields:
                 offsets = tiff_directory.numbers(self._data, fields[places[0]])
                 counts = fields.get(places[1])
-                sizes = tiff_directory.numbers(self._data, counts) if counts else self._rest(fields, offsets)
-                if len(offsets) != len(sizes) or sum(sizes) > len(self._data):
-                    raise Damaged
+                sizes = self._sizes(offsets, tiff_directory.numbers(self._data, counts) if counts else ())
                 pieces = [tiff_directory.piece(self._data, *place) for place in zip(offsets, sizes, strict=True)]
                 return pieces, places
         raise Damaged
 
-    def _rest(self, fields: dict[int, Field], offsets: Sequence[int]) -> tuple[int, ...]:
-        """The byte count of a single strip without one: up to the end of the file."""
-        if len(offsets) != 1 or _TILES[0] in fields:
+    def _sizes(self, offsets: Sequence[int], counts: Sequence[int]) -> Sequence[int]:
+        """The byte counts; missing ones, 0 and too large ones are replaced: decoders do not need exact ones."""
+        whole = len(self._data)
+        sound = [0 < count <= whole - offset for offset, count in zip(offsets, counts, strict=False)]
+        if len(counts) == len(offsets) and all(sound) and sum(counts) <= whole:
+            return counts
+        if sum(counts) > whole:
+            sound = []
+        sound += [False] * (len(offsets) - len(sound))
+        sizes = [
+            counts[number] if sound[number] else self._following(offset) - offset
+            for number, offset in enumerate(offsets)
+        ]
+        if sum(sizes) > whole:
             raise Damaged
-        return (max(0, len(self._data) - offsets[0]),)
+        return sizes
+
+    def _following(self, offset: int) -> int:
+        """Where the next pixels or the next directory of the file begin, or the file ends."""
+        if not self._begins:
+            self._begins = self._beginnings()
+        return self._begins[min(bisect_right(self._begins, offset), len(self._begins) - 1)]
+
+    def _beginnings(self) -> list[int]:
+        found = [len(self._data)]
+        for at in tiff_directory.directories(self._data, _MOST_DIRECTORIES):
+            found.append(at)
+            fields = tiff_directory.fields(self._data, at, {places[0] for places in (_STRIPS, _TILES, _OLD_JPEG)})
+            for field in fields.values():
+                if len(found) + field.number > _MOST_BEGINNINGS:
+                    raise Damaged
+                found += tiff_directory.numbers(self._data, field)
+        return sorted(found)
 
 
 def write_grey(pixels: bytes | memoryview, width: int, height: int, dpi: float, *, deflated: bool) -> bytes:

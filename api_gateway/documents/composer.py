@@ -115,7 +115,7 @@ class Composer:
                 said = (await child.call(question, deadline=deadline)).header
             finally:
                 await child.close()
-        except (ChildLost, DeadlineExceeded, OSError) as lost:
+        except (ChildLost, DeadlineExceeded) as lost:
             if isinstance(lost, DeadlineExceeded) and not deadline.left():
                 raise
             last_words = lost.last_words[-1000:] if isinstance(lost, ChildLost) else ""

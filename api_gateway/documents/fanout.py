@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from api_gateway.answer import failed_page, read_page
+from api_gateway.documents.mixing import mix
 from api_gateway.errors import BROKEN, REFUSALS
 from service_kit.budget import Budget, Share
 from service_kit.context import page_id
@@ -19,7 +20,7 @@ from service_kit.errors import DeadlineExceeded, ServiceError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from api_gateway.answer import AnswerPage
+    from api_gateway.answer import AnswerPage, Source
     from api_gateway.documents.record import Record
     from api_gateway.documents.splitter import SplitPage, Splitter
     from api_gateway.metrics import GatewayMetrics
@@ -37,6 +38,7 @@ _PAUSES = (0.0, 0.2, 1.0)  # seconds after each: meanwhile Kubernetes removes a 
 _MOST_TIMEOUTS = 2  # a page that times out mostly does so again
 _PATIENCE_SECONDS = 120.0  # of refusals without any page of the document being read
 _LONGEST_PAUSE = 5.0
+_WORD_BYTES = 1000  # in memory, for an embedded word of a page that has a picture as well
 _OF_THE_REQUEST = 400  # a status that concerns the whole request
 
 
@@ -109,7 +111,7 @@ class Fanout:
             async with asyncio.TaskGroup() as group:
                 for number in self._record.numbers:
                     self._places[number] = await self._unsent.wait()  # the iterator frees it
-                    ahead = await self._ahead.wait()
+                    ahead = await self._ahead.wait()  # the page frees it
                     group.create_task(self._page(number, ahead))
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
@@ -136,11 +138,23 @@ class Fanout:
             ):  # otherwise a splitter would be started and killed for each remaining page
                 raise DeadlineExceeded
             split = await self._splitter.page(
-                number, self._deadline, dpi=self._order.dpi, embedded_text=self._order.embedded_text
+                number,
+                self._deadline,
+                dpi=self._order.dpi,
+                embedded_text=self._order.embedded_text,
+                may_lower_dpi=self._order.may_lower_dpi,
             )
         if split.page is not None:
-            return read_page(number, split.page, dpi=split.dpi, attempts=0, model_name="", source="embedded")
-        share.resize(len(split.image_b64))
+            return read_page(
+                number,
+                split.page,
+                dpi=split.dpi,
+                attempts=0,
+                model_name="",
+                source="embedded",
+                warnings=split.warnings,
+            )
+        share.resize(len(split.image_b64) + _WORD_BYTES * len(split.words))
         attempts = [0]
         try:
             page = await self._recognise(number, split, ahead, attempts)
@@ -155,7 +169,18 @@ class Fanout:
                 dpi=split.dpi,
                 duration_seconds=split.seconds,
             )
-        return read_page(number, page, dpi=split.dpi, attempts=attempts[0], model_name=self._shared.model_name)
+        source: Source = "ocr"
+        if split.words:
+            page, source = await asyncio.to_thread(mix, split.words, page)
+        return read_page(
+            number,
+            page,
+            dpi=split.dpi,
+            attempts=attempts[0],
+            model_name=self._shared.model_name,
+            source=source,
+            warnings=split.warnings,
+        )
 
     async def _recognise(self, number: int, split: SplitPage, ahead: Share, attempts: list[int]) -> Page:
         """Call until the page is read or fails finally; `attempts` counts the calls that began it."""

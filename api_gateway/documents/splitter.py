@@ -11,15 +11,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from api_gateway import errors
-from service_kit.child import CallLimits, Child, ChildLost, CommonMemory, Header, Reply
+from api_gateway.reading_order import PlacedWord
+from service_kit.child import CallLimits, Child, ChildLost, CommonMemory, Reply
 from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded, NotReady
+from service_kit.frames import Header
 from service_kit.page import Page
 
 log = logging.getLogger("splitter")
@@ -28,7 +30,7 @@ MODULE = "api_gateway.children.split_main"
 _START_SECONDS = 20.0
 _MOST_LOSSES = 3  # pages whose child died or was killed
 _ADDRESS_SPACE = 8  # times the memory at which the child is killed
-_ANSWER_BYTES = 16 << 20  # in addition to a page's picture in base64: words of embedded text
+_ANSWER_BYTES = 16 << 20  # in addition to a page's picture in base64: embedded words
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,11 @@ class SplitterLimits:
 
 
 class SplitPage(NamedTuple):
-    """A page image, or the page itself if its text is embedded; `seconds` is the time that it took."""
+    """A page image, or the page itself if its text is embedded; `seconds` is the time that it took.
+
+    If more text may be on the page than is embedded, there are an image and `words`, the embedded ones.
+    `warnings` as in `service_kit.page.Page`.
+    """
 
     page: Page | None
     width: int
@@ -72,6 +78,8 @@ class SplitPage(NamedTuple):
     dpi: float | None
     image_b64: bytes
     seconds: float
+    warnings: tuple[str, ...] = ()
+    words: Sequence[PlacedWord] = ()
 
 
 class Splitter:
@@ -97,7 +105,7 @@ class Splitter:
         """Open the document; return its number of pages.
 
         Raises:
-            DamagedDocument, PasswordRequired, WrongPassword, NotReady, DeadlineExceeded.
+            DamagedDocument, PasswordRequired, WrongPassword, XfaForm, NotReady, DeadlineExceeded.
         """
         self._opening = {"open": str(path), "kind": kind, "password": password}
         try:
@@ -107,8 +115,10 @@ class Splitter:
         page_count: int = reply.header["page_count"]
         return page_count
 
-    async def page(self, number: int, deadline: Deadline, *, dpi: float, embedded_text: bool) -> SplitPage:
-        """Extract page `number`, counted from 1.
+    async def page(
+        self, number: int, deadline: Deadline, *, dpi: float, embedded_text: bool, may_lower_dpi: bool = False
+    ) -> SplitPage:
+        """Extract page `number`, counted from 1; `may_lower_dpi` for a page that has too many pixels at `dpi`.
 
         Raises:
             DamagedPage, PageTooLarge, TooManyPixels, PageTooComplex, NotReady, DeadlineExceeded.
@@ -116,7 +126,7 @@ class Splitter:
         if self._losses >= _MOST_LOSSES:
             raise errors.DamagedPage("Not tried: too many pages of this document could not be taken out of it.")
         began = time.monotonic()
-        question = {"page": number, "dpi": dpi, "embedded_text": embedded_text}
+        question = {"page": number, "dpi": dpi, "may_lower_dpi": may_lower_dpi, "embedded_text": embedded_text}
         try:
             known, image_b64 = await self._call_again_once(question, deadline, ("crashed", "killed"))
         except ChildLost as lost:
@@ -126,7 +136,16 @@ class Splitter:
                 raise errors.DamagedPage(text) from lost
             raise errors.PageTooComplex from lost
         seconds = round(time.monotonic() - began, 6)
-        return SplitPage(known.get("page"), known["width"], known["height"], known["dpi"], image_b64, seconds)
+        return SplitPage(
+            known.get("page"),
+            known["width"],
+            known["height"],
+            known["dpi"],
+            image_b64,
+            seconds,
+            tuple(known.get("warnings", ())),
+            [PlacedWord(text, (*box,), *more) for text, box, *more in known.get("words", ())],
+        )
 
     async def close(self) -> None:
         """End the child, even if this call is cancelled; a second `close` then waits for the end."""
@@ -184,7 +203,7 @@ class Splitter:
             raise DeadlineExceeded
         try:
             return self._starting.result(), fresh
-        except (ChildLost, DeadlineExceeded, OSError) as error:
+        except (ChildLost, DeadlineExceeded) as error:
             last_words = error.last_words[-1000:] if isinstance(error, ChildLost) else ""
             log.error("splitter not started", extra={"cause": repr(error), "last_words": last_words})  # noqa: TRY400
             raise NotReady from error
@@ -195,7 +214,7 @@ def _is_gone(starting: asyncio.Task[Child]) -> bool:
 
 
 async def _end(starting: asyncio.Task[Child]) -> None:
-    with contextlib.suppress(asyncio.CancelledError, ChildLost, DeadlineExceeded, OSError):
+    with contextlib.suppress(asyncio.CancelledError, ChildLost, DeadlineExceeded):
         await (await starting).close()
 
 

@@ -86,7 +86,7 @@ _ERRORS = {
     413: "payload_too_large, image_too_large, document_too_large",
     415: "unsupported_media_type, not_an_image, unsupported_format",
     422: "empty_image, damaged_image, too_many_pixels; damaged_document, password_required, wrong_password, "
-    "too_many_pages, no_such_page; pages_failed: `pages` has each failed page and the reason",
+    "xfa_form, too_many_pages, no_such_page; pages_failed: `pages` has each failed page and the reason",
     429: "overloaded: nothing was begun; Retry-After says when to try again",
     500: "internal_error",
     502: "model_server_failed: it broke off, and it is unknown whether it had read the picture",
@@ -116,6 +116,7 @@ def make_router(services: Services, installed: InstalledLanguages) -> APIRouter:
             format=negotiate(query.format, request.headers.get("accept")),
             pages=query.pages,
             dpi=query.dpi,
+            may_lower_dpi="dpi" not in query.model_fields_set,
             embedded_text=query.text_layer == "auto",
             allow_partial=query.allow_partial,
         )

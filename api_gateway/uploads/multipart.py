@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from python_multipart.exceptions import FormParserError
@@ -14,7 +15,11 @@ FIELD = "image_file"
 PASSWORD_FIELD = "password"  # noqa: S105 - the field's name, not a password
 
 _LONGEST_BOUNDARY = 256
-_LONGEST_PART_HEAD = 8 * 1024
+_LONGEST_PREAMBLE = 64 * 1024  # with the line of the first boundary
+_LONGEST_LINE = 2 * _LONGEST_BOUNDARY  # of a boundary, with blanks behind it
+_LONGEST_PART_HEAD = 16 * 1024
+_MOST_HEADERS = 64
+_NO_BOUNDARY = "The form's first boundary is missing."
 _LONGEST_PASSWORD = 1024
 
 
@@ -36,8 +41,12 @@ class Form:
         self._name = bytearray()
         self._value = bytearray()
         self._disposition = b""
+        boundary = _boundary(content_type)
+        self._delimiter = b"--" + boundary
+        self._first = re.compile(rb"(?:\A|\r\n)%b[ \t]*(?=\r\n|--)" % re.escape(self._delimiter))
+        self._preamble: bytes | None = b""  # None: it is over
         self._parser = MultipartParser(
-            _boundary(content_type),
+            boundary,
             {
                 "on_part_begin": self._begin_part,
                 "on_header_field": self._header_name,
@@ -47,28 +56,47 @@ class Form:
                 "on_part_data": self._part_data,
                 "on_end": self._end,
             },
+            max_header_count=_MOST_HEADERS,
+            max_header_size=_LONGEST_PART_HEAD,
         )
 
     def feed(self, piece: bytes) -> None:
+        if self._preamble is not None:
+            piece = self._without_preamble(self._preamble, piece)
         try:
             self._parser.write(piece)
         except FormParserError as error:
             raise BadMultipart from error
 
     def end(self) -> str | None:
-        """Check that the form is complete and has a file; return its password, if any.
+        """Check that the form is complete and has a file; return its password, if any. An empty one is none.
+
+        A password that is not UTF-8 is read as Latin-1, which some terminals send.
 
         Raises:
             BadMultipart, NoFile.
         """
+        if self._preamble:
+            raise BadMultipart(_NO_BOUNDARY)
         if not self._ended:
             raise BadMultipart("The form is incomplete.") if self._found else NoFile()
         if FIELD not in self._found:
             raise NoFile
         try:
-            return self._password.decode() if PASSWORD_FIELD in self._found else None
+            return self._password.decode() or None
         except UnicodeDecodeError:
-            raise BadMultipart("The password is not UTF-8.") from None
+            return self._password.decode("latin-1")
+
+    def _without_preamble(self, before: bytes, piece: bytes) -> bytes:
+        """From the first boundary on, without blanks behind it, as the parser requires; empty until it arrives."""
+        start = before + piece
+        if found := self._first.search(start, max(0, len(before) - _LONGEST_LINE), _LONGEST_PREAMBLE):
+            self._preamble = None
+            return self._delimiter + start[found.end() :]
+        if len(start) > _LONGEST_PREAMBLE:
+            raise BadMultipart(_NO_BOUNDARY)
+        self._preamble = start
+        return b""
 
     def _begin_part(self) -> None:
         self._head_size = 0

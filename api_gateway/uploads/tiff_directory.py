@@ -12,6 +12,7 @@ Data = bytes | bytearray | mmap | memoryview
 SHORT, LONG, RATIONAL = 3, 4, 5
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of each type's value
+_SUBFILE, _SUBDIRECTORIES, _DNG_VERSION = 254, 330, 50706
 _NO_UNIT, _CENTIMETRES = 1, 3
 _CREDIBLE_DPI = (10, 10_000)
 _MOST_TAGS = 1000
@@ -56,11 +57,22 @@ def look(data: Data, *, whole: bool) -> Look:
     except Damaged:
         return Look(False)
     more_pages = len([*directories(data, 2)]) > 1 if whole else following not in (0, at)
+    more_pages = more_pages and not _is_raw(data, at)
     try:
         dpi = resolution(data, fields(data, at, (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT)))
     except Damaged:
         dpi = None
     return Look(more_pages, dpi=dpi)
+
+
+def _is_raw(data: Data, at: int) -> bool:
+    """Whether it is a camera's raw file: its directories are not pages, and the model server refuses it."""
+    try:
+        found = fields(data, at, (_SUBFILE, _SUBDIRECTORIES, _DNG_VERSION))
+        is_thumbnail = bool(number(data, found.get(_SUBFILE), 0) & 1)
+    except Damaged:
+        return False
+    return piece(data, 8, 2) == b"CR" or _DNG_VERSION in found or (is_thumbnail and _SUBDIRECTORIES in found)
 
 
 def directories(data: Data, most: int) -> Iterator[int]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from model_server.errors import EngineFailed
 from model_server.image_header import ImageHeader
 from model_server.prediction import Prediction
-from model_server.reading import decoding, engines
+from model_server.reading import bands, decoding, engines
 from model_server.reading.image import PageImage
-from service_kit.child import Header
 from service_kit.child_main import complaints, forget_complaints, run
 from service_kit.errors import ServiceError
+from service_kit.frames import Header
 from service_kit.page import EngineStamp, Parameters, make_page
 
 # Tesseract and Leptonica continue after a failed allocation and return less text; only stderr shows it. Other
@@ -45,9 +45,9 @@ class Worker:
     def _read(self, header: Header, payload: bytes) -> Prediction:
         started = time.perf_counter()
         parameters = Parameters(tuple(header["languages"]), header["psm"])
-        image, page_count = decoding.decode(payload, ImageHeader(**header["image"]))
+        image, page_count, warnings = decoding.decode(payload, ImageHeader(**header["image"]))
         decoded_at = time.perf_counter()
-        words = self._engine.read(image, parameters) if min(image.width, image.height) >= _SMALLEST else []
+        words = bands.read(self._engine, image, parameters) if min(image.width, image.height) >= _SMALLEST else []
         if found := _LOST_TEXT.search(complaints()):
             raise RuntimeError(f"the engine complained: {found[0]}")
         page = make_page(
@@ -57,6 +57,7 @@ class Worker:
             page_count=page_count,
             engine=self._stamp(parameters.languages),
             duration_seconds=time.perf_counter() - started,
+            warnings=warnings,
         )
         return {
             **page,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.pictures import render
 
 URL = "/v1/models/ocr-model:predict"
 
@@ -101,12 +105,61 @@ def test_bad_calls(model: httpx.Client, body: bytes, status: int, code: str) -> 
         ({"languages": ["../eng"]}, "unknown_language"),
         ({"languages": [1]}, "unknown_language"),
         ({"languages": ["eng"] * 5}, "unknown_language"),
-        ({"languages": "eng+deu"}, "unknown_language"),
+        ({"languages": "eng+xyz"}, "unknown_language"),
         ({"languages": ["osd"]}, "unknown_language"),
     ],
 )
 def test_bad_parameters(model: httpx.Client, parameters: dict[str, Any], code: str) -> None:
     check_error(model.post(URL, json={"instances": [{**GOOD, "parameters": parameters}]}), 400, code)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda data: base64.encodebytes(data).decode(),
+        lambda data: base64.encodebytes(data).replace(b"\n", b"\r\n").decode(),
+        lambda data: f"data:image/png;base64,{b64(data)}",
+        lambda data: base64.urlsafe_b64encode(data).decode(),
+        lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
+    ],
+    ids=["lines", "lines of DOS", "data URL", "URL alphabet", "URL alphabet without padding"],
+)
+def test_base64_as_programs_write_it(
+    model: httpx.Client, label: render.Picture, written: Callable[[bytes], str]
+) -> None:
+    file = io.BytesIO()
+    label.image.save(file, "PNG", compress_level=0)  # has each character of the alphabet
+    sent = {"instances": [{"image": {"b64": written(file.getvalue())}}]}
+    (found,) = model.post(URL, json=sent).json()["predictions"]
+    assert found["text"].split() == label.text.split()
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("aGVsbG8%", "'%' at 7"),
+        ("aGVs=bG8", "'=' at 4"),
+        ("aGVsbG8=aGVsbG8=", "'=' at 7"),
+        ("aGVsb", "cut short"),
+        ("aGVsbG8", "padding"),
+        ("aGVs bG8=", "' ' at 4"),
+        ("data:image/png,aGVs", ";base64"),
+        ("aGVs\u00e4", "'\u00e4' at 4"),
+    ],
+)
+def test_the_refusal_says_what_is_wrong_with_base64(model: httpx.Client, written: str, why: str) -> None:
+    answer = model.post(URL, json={"instances": [{"image": {"b64": written}}]})
+    assert answer.status_code == 400
+    assert "instances[0] is not base64: " in answer.json()["error"]
+    assert why in answer.json()["error"]
+
+
+@pytest.mark.parametrize("languages", ["eng+deu", "eng,deu", "eng deu"])
+def test_languages_in_one_text(model: httpx.Client, label_png: bytes, languages: str) -> None:
+    (found,) = model.post(URL, json={"instances": [instance(label_png, languages=languages)]}).json()[
+        "predictions"
+    ]
+    assert found["engine"]["languages"] == ["eng", "deu"]
 
 
 def test_too_many_instances(model: httpx.Client) -> None:

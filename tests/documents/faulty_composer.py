@@ -7,8 +7,8 @@ import os
 import time
 
 from api_gateway.children.compose_main import ComposeHandler
-from service_kit.child import Header
 from service_kit.child_main import run
+from service_kit.frames import Header
 
 FAULT = "FAULTY_COMPOSER"
 

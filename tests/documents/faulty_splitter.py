@@ -18,8 +18,8 @@ from pathlib import Path
 
 from api_gateway.children.pdf_pages import PdfPages
 from api_gateway.children.split_main import SplitHandler
-from service_kit.child import Header
 from service_kit.child_main import run
+from service_kit.frames import Header
 
 MARK = "FAULTY_SPLITTER"  # a file: if it exists, the faults that happen only once have happened
 START = "FAULTY_SPLITTER_START"
@@ -47,7 +47,7 @@ class Faulty(SplitHandler):
 
     def _page(self, header: Header) -> tuple[Header, bytes]:
         assert isinstance(self._document, PdfPages)
-        width = round(self._document._document.get_page_size(header["page"] - 1)[0])
+        width = round(self._document._file._document.get_page_size(header["page"] - 1)[0])
         if width in list(Fault):
             _misbehave(Fault(width))
         known, picture = super()._page(header)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import re
 import struct
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pikepdf
 import pypdfium2
@@ -20,101 +17,13 @@ import pytest
 from PIL import Image
 
 from api_gateway import errors
-from api_gateway.answer import AnswerPage, read_page
 from api_gateway.documents import composer
-from api_gateway.documents.composer import Composer, Source
-from api_gateway.documents.record import Record
-from service_kit.budget import Budget
-from service_kit.child import CommonMemory
-from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded
-from service_kit.page import EngineStamp, Word, make_page
-from tests import needs
-from tests.documents import faulty_composer, make
+from tests.documents import make
+from tests.documents.composing import MIB, NEAR, Bench, check_places, compose, page, poppler, word
 from tests.pictures import render
 
-NEAR = 2.5  # points
 WORDS = (("Searchable", (300, 400, 700, 450)), ("naïve", (720, 400, 900, 450)), ("文𝒳", (300, 1600, 400, 1660)))
-
-
-MIB = 1 << 20
-STAMP: EngineStamp = {"name": "none", "tesseract": "0", "languages": ["eng"], "traineddata": {"eng": "0"}}
-
-
-def word(text: str, bbox: tuple[int, int, int, int], line: int = 1) -> Word:
-    return {"text": text, "confidence": 90.0, "bbox": bbox, "block": 1, "paragraph": 1, "line": line}
-
-
-def page(words: list[Word], width: int = 1240, height: int = 1754, number: int = 1) -> AnswerPage:
-    read = make_page(words, width=width, height=height, page_count=1, engine=STAMP, duration_seconds=0.1)
-    return read_page(number, read, dpi=None, attempts=1, model_name="ocr-model")
-
-
-class Bench:
-    """A composer with its limits and its disk budget."""
-
-    def __init__(
-        self, folder: Path, *, disk: int = 1000, kill: int = 500, common: int = 1 << 20, fault: str = ""
-    ) -> None:
-        """Arguments in MiB."""
-        self.folder = folder
-        self.disk = Budget(disk * MIB)
-        self.common = CommonMemory(common * MIB)
-        env = {faulty_composer.FAULT: fault}
-        self.composer = Composer(common=self.common, disk=self.disk, env=env, kill_bytes=kill * MIB)
-
-    async def compose(
-        self, document: bytes, *pages: AnswerPage, kind: Any = "pdf", count: int = 0, seconds: float = 60
-    ) -> bytes:
-        (self.folder / kind).mkdir(exist_ok=True)
-        source = self.folder / kind / "document"
-        source.write_bytes(document)
-        with Record(source.with_name("record"), self.disk, [one["page"] for one in pages]) as record:
-            for one in reversed(pages):
-                record.put(one)
-            made = await self.composer.compose(
-                Source(source, kind), record, source.parent, count or len(pages), Deadline(seconds)
-            )
-            with made:
-                return b"".join(made.pieces())
-
-
-def compose(tmp_path: Path, document: bytes, *pages: AnswerPage, **how: Any) -> bytes:
-    bench = Bench(tmp_path)
-    made = asyncio.run(bench.compose(document, *pages, **how))
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["document", "record"]
-    assert not bench.disk.used
-    assert not bench.common.children
-    return made
-
-
-Found = list[tuple[str, tuple[float, float, float, float]]]
-
-
-def poppler(pdf: bytes, tmp_path: Path) -> list[Found]:
-    """Words with their boxes, in points from the upper left corner of each page as it is shown."""
-    path = tmp_path / "made.pdf"
-    path.write_bytes(pdf)
-    qpdf = needs.program("qpdf", "Debian: qpdf")
-    subprocess.run([qpdf, "--check", str(path)], check=True, capture_output=True)
-    command = [needs.program("pdftotext", "Debian: poppler-utils"), "-bbox", str(path), "-"]
-    made = subprocess.run(command, check=True, capture_output=True)
-    assert made.stderr == b""
-    html = ET.fromstring(re.sub(rb' xmlns="[^"]*"', b"", made.stdout))
-    return [
-        [
-            (str(found.text), tuple(float(found.attrib[key]) for key in ("xMin", "yMin", "xMax", "yMax")))  # type: ignore[misc]
-            for found in one.iter("word")
-        ]
-        for one in html.iter("page")
-    ]
-
-
-def check_places(found: Found, words: list[Word], scale: float) -> None:
-    assert [text for text, _ in found] == [one["text"] for one in words]
-    for (text, box), one in zip(found, words, strict=True):
-        for is_at, belongs in zip(box, one["bbox"], strict=True):
-            assert is_at == pytest.approx(belongs * scale, abs=NEAR), text
 
 
 def pixels(pdf: bytes) -> list[bytes]:
@@ -268,6 +177,25 @@ def test_a_turned_photograph_is_shown_upright_under_its_words(orientation: int, 
             orientation
         ]
     )
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_phones_mpo_goes_in_as_its_first_jpeg(orientation: int, tmp_path: Path) -> None:
+    image, other = noise(200).crop((0, 0, 200, 100)), noise(150)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(image, "MPO", save_all=True, append_images=[other], exif=exif, quality=95)
+    made = compose(tmp_path, data, page([], *image.size), kind="picture")
+    with pikepdf.open(io.BytesIO(made)) as pdf:
+        embedded = pdf.pages[0].resources.XObject.Picture
+        assert embedded.Filter == "/DCTDecode"
+        first = embedded.read_raw_bytes()
+    assert data.startswith(first)
+    assert first.endswith(b"\xff\xd9")
+    assert len(first) < 0.6 * len(data)
+    with pypdfium2.PdfDocument(made) as document:
+        shown = document[0].render(scale=300 / 72).to_pil()
+    assert shown.size == (image.size if orientation == 1 else image.size[::-1])
 
 
 def test_thumbnails_of_a_tiff_are_no_pages_of_the_pdf(tmp_path: Path) -> None:

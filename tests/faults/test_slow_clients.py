@@ -197,3 +197,13 @@ def test_an_answer_begun_is_cut_at_the_end_of_the_grace_period(bare: Watched) ->
     assert received.startswith(b"HTTP/1.1 200")
     assert not received.endswith(b"0\r\n\r\n")
     assert [line["outcome"] for line in bare.access()] == ["not_ready"]
+
+
+def test_an_answer_over_http_1_0_that_is_cut_does_not_look_whole(bare: Watched) -> None:
+    """It has no length, so its end is that of the connection: a reset, not a close."""
+    with Wire(bare.port, head("/wait?begun", "Content-Length: 0").replace(b"HTTP/1.1", b"HTTP/1.0")) as wire:
+        until(lambda: answered(wire), "it has begun")
+        ends(bare)
+        assert wire.socket.recv(MIB).endswith(b"\r\n\r\nbegun")
+        with pytest.raises(ConnectionResetError):
+            wire.socket.recv(MIB)

@@ -37,7 +37,7 @@ def ask(client: httpx.Client, document: bytes, **params: str) -> httpx.Response:
 def test_a_mixed_document(gateway: httpx.Client, mixed: bytes) -> None:
     answer = OcrAnswer.model_validate_json(ask(gateway, mixed).content)
     assert (answer.status, answer.page_count) == ("complete", 4)
-    assert [page.source for page in answer.pages] == ["embedded", "ocr", "ocr", "embedded"]
+    assert [page.source for page in answer.pages] == ["embedded", "ocr", "mixed", "embedded"]
     assert [page.attempts for page in answer.pages] == [0, 1, 1, 0]
     assert {page.dpi for page in answer.pages} == {300}
     first, second, third, fourth = answer.pages
@@ -145,6 +145,7 @@ def test_a_document_is_one_request_and_its_pages_are_counted(gateway: httpx.Clie
     after = samples(gateway)
     moved = {name: after[name] - value for name, value in before.items() if after[name] != value}
     assert moved["gateway_requests_total,outcome=ok,status=200"] == 1
-    assert moved["gateway_document_pages_total,outcome=ocr"] == 2
+    assert moved["gateway_document_pages_total,outcome=ocr"] == 1
+    assert moved["gateway_document_pages_total,outcome=mixed"] == 1
     assert moved["gateway_document_pages_total,outcome=embedded"] == 2
     assert moved["gateway_upstream_seconds_count"] == 2

@@ -19,6 +19,9 @@ READING, CHILDREN = "model_server.reading", "api_gateway.children"
 NEVER = {
     "service_kit": {"model_server", "api_gateway", "kserve", "httpx", *ENGINES},
     "service_kit/page.py": {"model_server", "api_gateway", "pydantic", *ENGINES, *HTTP},
+    "service_kit/pixels.py": {"model_server", "api_gateway", *ENGINES - {"PIL"}, *HTTP},
+    "service_kit/deep_colour.py": {"model_server", "api_gateway", *ENGINES - {"PIL"}, *HTTP},
+    "service_kit/essentials.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
     "service_kit/budget.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
     "service_kit/child.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
     "model_server": {"api_gateway", "httpx", READING, *ENGINES},
@@ -31,6 +34,9 @@ NEVER = {
     "model_server/admission.py": {
         "api_gateway", "model_server.workers", "model_server.contracts", READING, *ENGINES, *HTTP - {"starlette"},
     },
+    "model_server/bodies.py": {
+        "api_gateway", "model_server.workers", "model_server.contracts", READING, *ENGINES, *HTTP - {"starlette"},
+    },
     "model_server/workers.py": {"api_gateway", "model_server.contracts", READING, *ENGINES, *HTTP},
     "model_server/reading": {
         "api_gateway", "model_server.admission", "model_server.workers", "model_server.contracts",
@@ -41,6 +47,9 @@ NEVER = {
     "api_gateway/exchange.py": {"model_server", "api_gateway.schemas", "api_gateway.routes", CHILDREN, *ENGINES},
     "api_gateway/order.py": {"model_server", *HTTP, *ENGINES},
     "api_gateway/answer.py": {"model_server", "api_gateway.upstream", "api_gateway.documents", *HTTP, *ENGINES},
+    "api_gateway/reading_order.py": {"model_server", "api_gateway.documents", CHILDREN, *HTTP, *ENGINES},
+    "api_gateway/columns.py": {"model_server", "service_kit", "api_gateway", *HTTP, *ENGINES},
+    "api_gateway/writing.py": {"model_server", "service_kit", "api_gateway", *HTTP, *ENGINES},
     "api_gateway/uploads": {"model_server", "api_gateway.documents", "api_gateway.upstream", CHILDREN, *ENGINES},
     "api_gateway/documents": {
         "model_server", "api_gateway.exchange", "api_gateway.routes", "api_gateway.uploads", CHILDREN,

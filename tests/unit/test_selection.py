@@ -47,6 +47,8 @@ def test_documents_are_known_by_their_first_bytes() -> None:
     assert sniff.look(make.digital("x")) == "pdf"
     assert sniff.look(b"mail header\r\n" * 50 + b"%PDF-1.4") == "pdf"
     assert sniff.look(b" " * 1100 + b"%PDF-1.4") == "picture"
+    for damaged in (b"PDF-1.4\n", b"%!PS-Adobe-3.0 PDF-1.4\n", b"1 0 obj\n<<", b"%\xe2\xe3\xcf\xd3\r\n12 0 obj<<"):
+        assert sniff.look(damaged) == "pdf"
     assert sniff.look(formats.FORMATS["tiff grey"].encode(render.label(1))) == "tiff"
     for name in ("png grey", "jpeg rgb", "gif", "webp lossless", "bmp", "pgm", "pgm plain", "heic", "avif"):
         data = formats.FORMATS[name].encode(render.label(1))

@@ -1,0 +1,37 @@
+"""Which recognised words are added to embedded ones."""
+
+from __future__ import annotations
+
+from api_gateway.documents.mixing import mix
+from api_gateway.reading_order import PlacedWord
+from service_kit.page import Word, make_page
+
+SIZE, BASE = 42.0, 540
+
+
+def embedded(text: str, x0: int, x1: int, high: int) -> PlacedWord:
+    return PlacedWord(text, (x0, BASE - high, x1, BASE), origin=(x0, BASE), size=SIZE)
+
+
+CONTENTS = [
+    embedded("Acronyms", 100, 300, 30),
+    *(embedded(".", 330 + 30 * at, 335 + 30 * at, 5) for at in range(20)),
+    embedded("7", 940, 960, 30),
+]
+
+
+def added(text: str, box: tuple[int, int, int, int]) -> list[str]:
+    word = Word(text=text, confidence=60.0, bbox=box, block=1, paragraph=1, line=1)
+    recognised = make_page([word], width=1000, height=1000, page_count=1, engine=None, duration_seconds=0.1)
+    page, _ = mix(CONTENTS, recognised)
+    return [word["text"] for word in page["words"] if word.get("source") == "ocr"]
+
+
+def test_a_row_of_dots_that_is_read_as_a_word_is_not_added() -> None:
+    assert added("ee", (478, 520, 566, 541)) == []
+    assert added("2...", (600, 512, 726, 541)) == []
+    assert added("0...", (420, 535, 816, 540)) == []
+
+
+def test_a_word_over_the_row_is_added() -> None:
+    assert added("Contents", (478, 460, 566, 495)) == ["Contents"]
