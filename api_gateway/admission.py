@@ -10,6 +10,7 @@ from api_gateway.errors import Relayed
 from api_gateway.metrics import OCR_PATH
 from api_gateway.settings import UPLOAD_COPIES
 from api_gateway.uploads.sniff import kind_in_form
+from service_kit.body import declared_bytes
 from service_kit.budget import Budget, Full, Share
 from service_kit.child import CommonMemory
 from service_kit.context import current
@@ -93,20 +94,13 @@ class EarlyRefusal:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == OCR_PATH:
             try:
-                self._admission.check(_declared_bytes(scope), current().deadline.seconds)
+                self._admission.check(declared_bytes(scope) or 0, current().deadline.seconds)
             except Overloaded:
                 first = await receive()
                 if kind_in_form(first.get("body", b"")) == "picture":
                     raise
                 receive = _replay(first, receive)
         await self._app(scope, receive, send)
-
-
-def _declared_bytes(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
 
 
 def _replay(first: Message, receive: Receive) -> Receive:

@@ -20,6 +20,7 @@ from api_gateway.documents.selection import choose
 from api_gateway.formats import FORMATS, ndjson
 from api_gateway.uploads.receive import Upload, UploadLimits
 from api_gateway.uploads.spool import RequestFolder
+from service_kit.body import declared_bytes
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Exchange(Response):
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         settings, admission = self._settings, self._services.admission
-        declared = min(int(self._request.headers.get("content-length", 0)), settings.max_upload_bytes)
+        declared = min(declared_bytes(self._request.scope) or 0, settings.max_upload_bytes)
         limits = UploadLimits(settings.max_upload_bytes, settings.max_document_bytes)
         with (
             contextlib.closing(self._folder),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from model_server.settings import BODY_FACTOR
+from service_kit.body import declared_bytes
 from service_kit.budget import Budget, Full, Share
 from service_kit.context import current
 from service_kit.errors import Overloaded
@@ -45,8 +46,8 @@ class BodyAdmission:
 
     def _size(self, scope: Scope) -> int:
         """The declared body size; without one, the maximum."""
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        return min(int(declared), self._max_body_bytes) if declared.isdigit() else self._max_body_bytes
+        declared = declared_bytes(scope)
+        return self._max_body_bytes if declared is None else min(declared, self._max_body_bytes)
 
     async def _share(self, amount: float) -> Share:
         """Wait for the bytes of a call.

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 PIECE_BYTES = 256 * 1024  # uvicorn passes chunks on unchanged, and the transport buffers any size
 
 
+def declared_bytes(scope: Scope) -> int | None:
+    """The Content-Length; None without one, or if it is no number."""
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(declared) if declared.isdigit() else None
+
+
 class BodyLimits:
     """ASGI middleware around the application.
 

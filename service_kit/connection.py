@@ -112,10 +112,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._fruitless = 0
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0":
-            self.cycle.keep_alive = False
-            self.cycle.chunked_encoding = (
-                False  # such a client does not know it; the end of the connection is the end
-            )
+            # Such a client knows no chunked encoding: the end of the connection is the end of the answer.
+            self.cycle.keep_alive = self.cycle.chunked_encoding = False
             self.cycle.expected_content_length = _AnyLength()
         transport = _AnswerTransport(self, self.cycle)
         self.cycle.transport = transport

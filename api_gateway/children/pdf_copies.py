@@ -58,15 +58,15 @@ def _texts(page: PdfPage) -> Iterator[_Text]:
             left, bottom, right, top = (ctypes.c_float() for _ in range(4))
             pdfium.FPDFPageObj_GetBounds(handle, left, bottom, right, top)
             width, height = right.value - left.value, top.value - bottom.value
-            kind = (container, _address(pdfium.FPDFTextObj_GetFont(handle)), round(width, 2), round(height, 2))
-            yield _Text(_address(handle), kind, left.value, bottom.value, height)
+            kind = (container, address_of(pdfium.FPDFTextObj_GetFont(handle)), round(width, 2), round(height, 2))
+            yield _Text(address_of(handle), kind, left.value, bottom.value, height)
 
 
 def _objects(
     container: Any, count: Callable[[Any], int], get: Callable[[Any, int], Any], depth: int
 ) -> Iterator[tuple[int, Any]]:
     """Each object with the address of the page or form that it is in."""
-    address = _address(container)
+    address = address_of(container)
     for index in range(count(container)):
         handle = get(container, index)
         yield address, handle
@@ -74,5 +74,6 @@ def _objects(
             yield from _objects(handle, pdfium.FPDFFormObj_CountObjects, pdfium.FPDFFormObj_GetObject, depth + 1)
 
 
-def _address(handle: Any) -> int:
+def address_of(handle: Any) -> int:
+    """The address of a PDFium object; 0 for none."""
     return ctypes.cast(handle, ctypes.c_void_p).value or 0

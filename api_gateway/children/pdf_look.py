@@ -19,7 +19,7 @@ import pypdfium2.raw as pdfium
 from PIL import Image, ImageChops
 
 from api_gateway.children.pdf_controls import without_controls
-from api_gateway.children.pdf_copies import copies
+from api_gateway.children.pdf_copies import address_of, copies
 from api_gateway.children.pdf_undrawn import would_be_seen
 from api_gateway.children.remainder import may_hold_text
 
@@ -122,12 +122,12 @@ def _owners(text_page: PdfTextPage, letters: Sequence[Letter]) -> dict[int, Obje
     missing: Counter[int | None] = Counter()
     for letter in letters:
         handle = pdfium.FPDFText_GetTextObject(text_page, letter.number)
-        address = _address(handle)
-        if address is None:
+        address = address_of(handle)
+        if not address:
             continue
         if address not in fonts:
             without_ink = pdfium.FPDFTextObj_GetTextRenderMode(handle) in _WITHOUT_INK
-            fonts[address] = None if without_ink else _address(pdfium.FPDFTextObj_GetFont(handle))
+            fonts[address] = None if without_ink else address_of(pdfium.FPDFTextObj_GetFont(handle))
         owners[letter.number] = address
         font = fonts[address]
         totals[font] += 1
@@ -144,10 +144,6 @@ def _owners(text_page: PdfTextPage, letters: Sequence[Letter]) -> dict[int, Obje
 
 def _handle(address: Object) -> Any:
     return ctypes.cast(address, pdfium.FPDF_PAGEOBJECT)
-
-
-def _address(handle: Any) -> int | None:
-    return ctypes.cast(handle, ctypes.c_void_p).value
 
 
 def _scale(width: int, height: int, dpi: float) -> float:

@@ -1,7 +1,7 @@
 """Letters that PDFium can't draw: the file has no font for them, and this machine neither. Viewers show them.
 
-Whether such a letter can be seen, its own ink can't tell. It counts as seen if its colour differs from the plain
-ground at its place, if nothing clips its text away, and if it is not in a layer, which may be hidden.
+Their own ink can't show whether such letters are seen. A letter counts as seen if its colour differs from the
+plain ground at its place, if nothing clips its text away, and if it is not in a layer, which may be hidden.
 """
 
 from __future__ import annotations
