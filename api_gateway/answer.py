@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from service_kit.errors import ServiceError
-from service_kit.page import EngineStamp, Page, Word
+from service_kit.page import EngineStamp, NeuralStamp, Page, Word
 
 Source = Literal["ocr", "embedded", "mixed"]
 
@@ -18,9 +18,10 @@ class Model(TypedDict):
 
     name: str
     engine: str
-    tesseract: str
+    tesseract: str | None
     languages: list[str]
     traineddata: dict[str, str]
+    neural: NeuralStamp | None
 
 
 class AnswerPage(TypedDict):
@@ -161,4 +162,5 @@ def _model(name: str, engine: EngineStamp | None) -> Model | None:
         "tesseract": engine["tesseract"],
         "languages": engine["languages"],
         "traineddata": engine["traineddata"],
+        "neural": engine["neural"],
     }

@@ -14,6 +14,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from model_server.cpus import allowed_cpus
 from service_kit import cgroup
+from service_kit.page import EngineName
 from service_kit.settings import MIB, ServiceSettings
 
 BODY_FACTOR = 2.5  # memory per byte of body: the body, and the pictures decoded from its base64
@@ -33,7 +34,10 @@ class ModelServerSettings(ServiceSettings):
     model_name: str = Field(default="ocr-model", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     """Name in the URLs of the KServe protocols."""
 
-    engine: Literal["tesserocr", "pytesseract"] = "tesserocr"
+    engine: EngineName = "auto"
+    """Engine for requests that name none: `auto`, `tesseract` or `neural`."""
+
+    tesseract: Literal["tesserocr", "pytesseract"] = "tesserocr"
     """`tesserocr`: Tesseract as a library, initialised once. `pytesseract`: the installed `tesseract` program."""
 
     languages: Annotated[tuple[str, ...], NoDecode] = ()
@@ -169,6 +173,6 @@ class ModelServerSettings(ServiceSettings):
     @property
     def tessdata(self) -> Path | None:
         """The folder with language data; None: the program's own."""
-        if self.tessdata_dir or self.engine == "pytesseract":
+        if self.tessdata_dir or self.tesseract == "pytesseract":
             return self.tessdata_dir
         return Path(sys.prefix) / "share" / "tessdata"

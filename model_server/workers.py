@@ -126,7 +126,7 @@ class Workers:
     async def _start_worker(self) -> Child:
         settings = self._settings
         config = {
-            "engine": settings.test_engine or settings.engine,
+            "engine": settings.test_engine or settings.tesseract,
             "tessdata": str(settings.tessdata) if settings.tessdata else None,
             "languages": list(settings.languages),
             "max_pixels": settings.max_pixels,

@@ -24,7 +24,7 @@ def engines(answer: Answer, pages: Iterable[AnswerPage]) -> list[Model]:
     found: dict[str, Model] = {}
     for page in pages:
         if page["model"] is not None:
-            found.setdefault(page["model"]["tesseract"], page["model"])
+            found.setdefault(str(page["model"]["tesseract"]), page["model"])
     return [*found.values()]
 
 

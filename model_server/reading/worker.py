@@ -61,6 +61,8 @@ class Worker:
         )
         return {
             **page,
+            "lines": 0,
+            "lines_read_again": 0,
             "format": header["image"]["format"],
             "decoding_seconds": round(decoded_at - started, 6),
         }
@@ -68,10 +70,11 @@ class Worker:
     def _stamp(self, languages: tuple[str, ...]) -> EngineStamp:
         info = self._engine.info
         return {
-            "name": info.name,
+            "name": "tesseract",
             "tesseract": info.version,
             "languages": list(languages),
             "traineddata": {name: info.languages[name] for name in languages},
+            "neural": None,
         }
 
     def _warm_up(self, languages: tuple[str, ...]) -> None:
