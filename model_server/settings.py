@@ -40,6 +40,9 @@ class ModelServerSettings(ServiceSettings):
     tesseract: Literal["tesserocr", "pytesseract"] = "tesserocr"
     """`tesserocr`: Tesseract as a library, initialised once. `pytesseract`: the installed `tesseract` program."""
 
+    neural: bool = True
+    """Load the neural engine, if it is installed, for pages that are to be read with `auto` or `neural`."""
+
     languages: Annotated[tuple[str, ...], NoDecode] = ()
     """Languages that clients may request, separated by commas; empty: all installed languages."""
 

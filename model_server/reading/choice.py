@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from model_server.reading.engines.neural.engine import picture
+from model_server.reading import bands
+from model_server.reading.image import picture
 from model_server.reading.lines import assign
 from service_kit.reading_order import PlacedWord, arrange
 
@@ -44,7 +45,7 @@ def read_neural(neural: NeuralEngine, image: PageImage, parameters: Parameters) 
 def read_both(tesseract: Engine, neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
     """Tesseract's words, with those of the neural engine on the lines that it missed or doubted."""
     page = picture(image)
-    words = tesseract.read(image, parameters)
+    words = bands.read(tesseract, image, parameters)
     lines, strays = assign(words, neural.lines(page))
     again = [line for line in lines if _is_doubtful(line, words)]
     read = {at: neural.words(page, line.rectangle, parameters.languages) for at, line in enumerate(again)}

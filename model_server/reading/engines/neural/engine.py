@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from model_server.reading import openvino_cpu
 from model_server.reading.engines.neural.crops import Crop
 from model_server.reading.engines.neural.detector import Detector
@@ -16,8 +14,11 @@ from model_server.reading.model_files import DETECTOR, RECOGNISER
 from service_kit.reading_order import PlacedWord
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from PIL import Image
+
     from model_server.reading.engines.neural.regions import Rectangle
-    from model_server.reading.image import PageImage
     from service_kit.page import NeuralStamp
 
 
@@ -36,6 +37,10 @@ class NeuralEngine:
             "precision": openvino_cpu.precision(),
             "weights": {"detector": DETECTOR.sha256, "recogniser": RECOGNISER.sha256},
         }
+
+    def reads(self, languages: Iterable[str]) -> bool:
+        """Whether it has all of these languages."""
+        return set(self.languages).issuperset(languages)
 
     def lines(self, page: Image.Image) -> list[Rectangle]:
         """Rectangles around the lines of an 8-bit grey page, in its pixels, from top to bottom."""
@@ -62,7 +67,3 @@ def _baseline(line: Rectangle, height: float, *, is_vertical: bool) -> tuple[flo
     """A point of it, below the middle of the line; a vertical line is read from the bottom to the top."""
     down = _BASE * height
     return (line.x + down, line.y) if is_vertical else (line.x, line.y + down)
-
-
-def picture(image: PageImage) -> Image.Image:
-    return Image.frombuffer("L", (image.width, image.height), image.pixels, "raw", "L", 0, 1)
