@@ -42,6 +42,7 @@ class PlacedWord(NamedTuple):
     angle: float = 0.0
     origin: tuple[float, float] | None = None
     size: float | None = None
+    engine: Literal["tesseract", "neural"] | None = None
 
 
 class _Line(NamedTuple):
@@ -181,4 +182,6 @@ def _numbered(word: PlacedWord, block: int, paragraph: int, line: int) -> Word:
     )
     if word.source is not None:
         found["source"] = word.source
+    if word.engine is not None:
+        found["engine"] = word.engine
     return found
