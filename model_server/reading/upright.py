@@ -1,0 +1,137 @@
+"""Reads a page upright: decides when to look which way is up, and whether to believe it.
+
+The model is asked only if the lines seem to run up or down, or if what was read makes no sense. A turned reading
+is kept if it makes sense, or much more than the other: so an upright page that can be read is never turned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from model_server.reading import skew
+from model_server.reading.image import PageImage
+from model_server.reading.orientation import OrientationModel
+from model_server.reading.turn import Turn, back, picture, turned
+from service_kit.page import Parameters, Word
+
+Read = Callable[[PageImage], list[Word]]
+
+_OWN = frozenset({1, 12})  # page segmentation modes in which Tesseract itself looks which way is up
+_LONGEST = 30_000  # pixels of a side; longer pictures are read in bands
+_SMALLEST = 32  # pixels of a side
+_LEAST_SKEW = 0.8  # degrees: Tesseract reads lines with less as well as level ones
+_LEAST_PROBABILITY = 0.6  # the model's
+_SENSE = 65.0  # confidence: of upright pages 75 to 96, of turned ones up to 50
+_BETTER = 1.5  # times the sense of the other reading
+_TALL = 1.3  # times as high as wide: a word that Tesseract has read on its side
+_LETTERS = 3  # of a word whose sides tell how it runs
+_PAPER_PIXELS = 64
+
+
+class Reading(NamedTuple):
+    """The words of an upright image, with the boxes that they have on it."""
+
+    image: PageImage
+    words: list[Word]
+    turn: Turn
+    sent: tuple[int, int]
+
+    def back(self, words: Sequence[Word] | None = None) -> list[Word]:
+        """Words of the upright image, with their boxes on the picture as it was sent; default: all of its own."""
+        return back(self.words if words is None else words, self.turn, self.sent)
+
+
+class Upright:
+    """`model` None: pages are not turned, and only their skew is corrected."""
+
+    def __init__(self, model: OrientationModel | None) -> None:
+        self._model = model
+
+    def read(self, image: PageImage, parameters: Parameters, read: Read) -> Reading:
+        """The best of one to three readings of the page: as it is likely to be upright, turned, as it was sent."""
+        sent = image.width, image.height
+        if not _is_wanted(parameters) or not _SMALLEST <= min(sent) <= max(sent) <= _LONGEST:
+            return Reading(image, read(image), Turn(), sent)
+        page = _Page(image, self._model)
+        best = page.likely()
+        words = read(page.turned(best))
+        tried = {best}
+        for find in (page.looked, Turn):
+            if _makes_sense(words):
+                break
+            turn = find()
+            if turn not in tried:
+                tried.add(turn)
+                others = read(page.turned(turn))
+                if _sense(others) > _BETTER * _sense(words):
+                    best, words = turn, others
+        return Reading(page.turned(best), words, best, sent)
+
+
+class _Page:
+    """A page as it was sent, and one turned copy of it at a time: a page may be large."""
+
+    def __init__(self, image: PageImage, model: OrientationModel | None) -> None:
+        self._image = image
+        self._copy, self._copied = image, Turn()
+        self._model = model
+        self._rotation: int | None = None
+
+    def likely(self) -> Turn:
+        """By its lines."""
+        lines = skew.look(picture(self._image))
+        return self.looked() if lines.sideways else _turn(0, lines.skew)
+
+    def looked(self) -> Turn:
+        """By the model, which is asked once."""
+        if self._rotation is None:
+            self._rotation = 0
+            if self._model is not None:
+                found = self._model.look(picture(self._image))
+                self._rotation = found.rotation if found.probability >= _LEAST_PROBABILITY else 0
+        return _turn(self._rotation, skew.look(picture(self.turned(Turn(self._rotation)))).skew)
+
+    def turned(self, turn: Turn) -> PageImage:
+        if turn == Turn():
+            return self._image
+        if turn != self._copied:
+            self._copy = self._image  # frees the one before
+            self._copy = turned(self._image, turn, _paper(self._image) if turn.skew else 0)
+            self._copied = turn
+        return self._copy
+
+
+def _is_wanted(parameters: Parameters) -> bool:
+    return parameters.orientation == "auto" and parameters.psm not in _OWN
+
+
+def _turn(rotation: int, degrees: float) -> Turn:
+    return Turn(rotation, round(degrees, 2) if abs(degrees) >= _LEAST_SKEW else 0.0)
+
+
+def _makes_sense(words: Sequence[Word]) -> bool:
+    """Whether the page has been read, and not on its side."""
+    letters = sum(len(word["text"]) for word in words)
+    confidence = sum(len(word["text"]) * word["confidence"] for word in words)
+    return letters > 0 and confidence >= _SENSE * letters and not _is_on_its_side(words)
+
+
+def _is_on_its_side(words: Sequence[Word]) -> bool:
+    long = [word["bbox"] for word in words if len(word["text"]) >= _LETTERS]
+    tall = sum(y1 - y0 > _TALL * (x1 - x0) for x0, y0, x1, y1 in long)
+    return 2 * tall > len(long)
+
+
+def _sense(words: Sequence[Word]) -> float:
+    """How much was read; letters that are doubted count little, and those of a page on its side half."""
+    sense = sum(len(word["text"]) * (word["confidence"] / 100) ** 2 for word in words)
+    return sense / 2 if _is_on_its_side(words) else sense
+
+
+def _paper(image: PageImage) -> int:
+    """The middle level of the picture's border."""
+    small = np.asarray(picture(image).resize((_PAPER_PIXELS, _PAPER_PIXELS), reducing_gap=1.0))
+    return int(np.median([small[0], small[-1], small[:, 0], small[:, -1]]))
