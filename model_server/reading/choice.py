@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from model_server.reading import bands
 from model_server.reading.image import picture
 from model_server.reading.lines import assign
+from model_server.reading.turn import Turn
 from service_kit.reading_order import PlacedWord, arrange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model_server.reading.engines import Engine
     from model_server.reading.engines.neural.engine import NeuralEngine
     from model_server.reading.image import PageImage
     from model_server.reading.lines import ReadLine
@@ -27,11 +26,12 @@ _STRAY = 75.0  # a word on no line is kept from this confidence on
 
 
 class Reading(NamedTuple):
-    """Words in reading order; `lines` that the detector found, and `read_again` of them."""
+    """Words in reading order; `lines` that the detector found, and `read_again` of them; how the page lay."""
 
     words: list[Word]
     lines: int = 0
     read_again: int = 0
+    turn: Turn = Turn()
 
 
 def read_neural(neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
@@ -42,10 +42,9 @@ def read_neural(neural: NeuralEngine, image: PageImage, parameters: Parameters) 
     return Reading(arrange(_inside(words, image)), len(lines))
 
 
-def read_both(tesseract: Engine, neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
-    """Tesseract's words, with those of the neural engine on the lines that it missed or doubted."""
+def read_both(words: Sequence[Word], neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
+    """Tesseract's `words`, with those of the neural engine on the lines that it missed or doubted."""
     page = picture(image)
-    words = bands.read(tesseract, image, parameters)
     lines, strays = assign(words, neural.lines(page))
     again = [line for line in lines if _is_doubtful(line, words)]
     read = {at: neural.words(page, line.rectangle, parameters.languages) for at, line in enumerate(again)}

@@ -51,7 +51,7 @@ class OrientationModel:
 
     def look(self, picture: Image.Image) -> Look:
         """At crops along the longer side of an 8-bit grey picture."""
-        probabilities = np.mean([self._model(_normal(crop))[0] for crop in _crops(picture)], axis=0)
+        probabilities = np.mean([self._model(_normal(crop))[0].copy() for crop in _crops(picture)], axis=0)
         best = int(probabilities.argmax())
         return Look(90 * (_QUARTERS - best) % 360, float(probabilities[best]))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
-from model_server.reading.image import PageImage
+from model_server.reading.image import PageImage, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +24,6 @@ class Turn(NamedTuple):
 
     rotation: int = 0
     skew: float = 0.0
-
-
-def picture(image: PageImage) -> Image.Image:
-    """The same pixels for Pillow, not copied."""
-    return Image.frombuffer("L", (image.width, image.height), image.pixels, "raw", "L", 0, 1)
 
 
 def turned(image: PageImage, turn: Turn, paper: int) -> PageImage:

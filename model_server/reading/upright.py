@@ -6,69 +6,88 @@ is kept if it makes sense, or much more than the other: so an upright page that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from model_server.reading import skew
-from model_server.reading.image import PageImage
-from model_server.reading.orientation import OrientationModel
-from model_server.reading.turn import Turn, back, picture, turned
-from service_kit.page import Parameters, Word
+from model_server.reading.image import PageImage, picture
+from model_server.reading.turn import Turn, back, turned
 
-Read = Callable[[PageImage], list[Word]]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from model_server.reading.choice import Reading
+    from model_server.reading.orientation import OrientationModel
+    from service_kit.page import Parameters, Word
 
 _OWN = frozenset({1, 12})  # page segmentation modes in which Tesseract itself looks which way is up
 _LONGEST = 30_000  # pixels of a side; longer pictures are read in bands
 _SMALLEST = 32  # pixels of a side
 _LEAST_SKEW = 0.8  # degrees: Tesseract reads lines with less as well as level ones
 _LEAST_PROBABILITY = 0.6  # the model's
-_SENSE = 65.0  # confidence: of upright pages 75 to 96, of turned ones up to 50
-_BETTER = 1.5  # times the sense of the other reading
+TESSERACT_SENSE = 65.0  # of upright pages Tesseract's is 75 to 96, of turned ones up to 50
+NEURAL_SENSE = 90.0  # of turned pages the neural engine's is 55 to 82
+_BETTER = 1.5  # times as much as without a turn must be read with it
 _TALL = 1.3  # times as high as wide: a word that Tesseract has read on its side
 _LETTERS = 3  # of a word whose sides tell how it runs
 _PAPER_PIXELS = 64
 
 
-class Reading(NamedTuple):
-    """The words of an upright image, with the boxes that they have on it."""
+class UprightPage(NamedTuple):
+    """An upright image and its reading, with the boxes that the words have on it."""
 
     image: PageImage
-    words: list[Word]
+    reading: Reading
     turn: Turn
     sent: tuple[int, int]
 
-    def back(self, words: Sequence[Word] | None = None) -> list[Word]:
-        """Words of the upright image, with their boxes on the picture as it was sent; default: all of its own."""
-        return back(self.words if words is None else words, self.turn, self.sent)
+    def back(self, reading: Reading) -> Reading:
+        """A reading of the upright image, with the boxes of its words on the picture as it was sent."""
+        return reading._replace(words=back(reading.words, self.turn, self.sent), turn=self.turn)
 
 
-class Upright:
+class UprightReader:
     """`model` None: pages are not turned, and only their skew is corrected."""
 
     def __init__(self, model: OrientationModel | None) -> None:
         self._model = model
 
-    def read(self, image: PageImage, parameters: Parameters, read: Read) -> Reading:
-        """The best of one to three readings of the page: as it is likely to be upright, turned, as it was sent."""
+    def read(
+        self,
+        image: PageImage,
+        parameters: Parameters,
+        read: Callable[[PageImage], Reading],
+        *,
+        sense: float = TESSERACT_SENSE,
+        look_first: bool = False,
+    ) -> UprightPage:
+        """The best of one to three readings of a page: as it is likely to be upright, turned, as it was sent.
+
+        Args:
+            image: the page as it was sent.
+            parameters: they may ask for no turn.
+            read: called for each reading.
+            sense: the mean confidence of a page that has been read upright.
+            look_first: ask the model before the first reading, because one costs far more than a look.
+        """
         sent = image.width, image.height
         if not _is_wanted(parameters) or not _SMALLEST <= min(sent) <= max(sent) <= _LONGEST:
-            return Reading(image, read(image), Turn(), sent)
+            return UprightPage(image, read(image), Turn(), sent)
         page = _Page(image, self._model)
-        best = page.likely()
-        words = read(page.turned(best))
+        best = page.looked() if look_first else page.likely()
+        reading = read(page.turned(best))
         tried = {best}
         for find in (page.looked, Turn):
-            if _makes_sense(words):
+            if _makes_sense(reading.words, sense):
                 break
             turn = find()
             if turn not in tried:
                 tried.add(turn)
-                others = read(page.turned(turn))
-                if _sense(others) > _BETTER * _sense(words):
-                    best, words = turn, others
-        return Reading(page.turned(best), words, best, sent)
+                other = read(page.turned(turn))
+                if _sense(other.words, turn) > _sense(reading.words, best):
+                    best, reading = turn, other
+        return UprightPage(page.turned(best), reading, best, sent)
 
 
 class _Page:
@@ -112,11 +131,11 @@ def _turn(rotation: int, degrees: float) -> Turn:
     return Turn(rotation, round(degrees, 2) if abs(degrees) >= _LEAST_SKEW else 0.0)
 
 
-def _makes_sense(words: Sequence[Word]) -> bool:
+def _makes_sense(words: Sequence[Word], least: float) -> bool:
     """Whether the page has been read, and not on its side."""
     letters = sum(len(word["text"]) for word in words)
     confidence = sum(len(word["text"]) * word["confidence"] for word in words)
-    return letters > 0 and confidence >= _SENSE * letters and not _is_on_its_side(words)
+    return letters > 0 and confidence >= least * letters and not _is_on_its_side(words)
 
 
 def _is_on_its_side(words: Sequence[Word]) -> bool:
@@ -125,10 +144,10 @@ def _is_on_its_side(words: Sequence[Word]) -> bool:
     return 2 * tall > len(long)
 
 
-def _sense(words: Sequence[Word]) -> float:
-    """How much was read; letters that are doubted count little, and those of a page on its side half."""
+def _sense(words: Sequence[Word], turn: Turn) -> float:
+    """How much was read. Letters that are doubted count little, and those of a page on its side half."""
     sense = sum(len(word["text"]) * (word["confidence"] / 100) ** 2 for word in words)
-    return sense / 2 if _is_on_its_side(words) else sense
+    return sense / (2 if _is_on_its_side(words) else 1) / (_BETTER if turn.rotation else 1)
 
 
 def _paper(image: PageImage) -> int:
