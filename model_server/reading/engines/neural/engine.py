@@ -46,8 +46,13 @@ class NeuralEngine:
         """Rectangles around the lines of an 8-bit grey page, in its pixels, from top to bottom."""
         return self._detector.lines(page)
 
-    def words(self, page: Image.Image, line: Rectangle, languages: tuple[str, ...]) -> list[PlacedWord]:
-        """The words of a line, at their places on the page. All have the line's size and baseline."""
+    def words(
+        self, page: Image.Image, line: Rectangle, languages: tuple[str, ...], tilt: float = 0.0
+    ) -> list[PlacedWord]:
+        """The words of a line, at their places on the page. All have the line's size and baseline.
+
+        `tilt` is by how many degrees the page's lines fall to the right.
+        """
         crop = Crop(page, line)
         height = min(line.width, line.height) if crop.is_vertical else line.height
         return [
@@ -55,7 +60,7 @@ class NeuralEngine:
                 word.text,
                 crop.place(word.box),
                 word.confidence,
-                angle=90.0 if crop.is_vertical else 0.0,
+                angle=90.0 if crop.is_vertical else -tilt,
                 origin=_baseline(line, height, is_vertical=crop.is_vertical),
                 size=_SIZE * height,
             )

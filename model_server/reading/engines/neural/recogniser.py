@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 STEP = 8  # columns of a crop for each set of probabilities
 _WIDEST = 1280  # columns read at once: memory grows with them
 _WIDTH_STEP = 32
-_BLANK = 0  # the class that parts two equal letters
+_SPACE = 9  # columns: narrower than a space between words, wider than one between letters
+_CLEAR = 0.2  # of the strongest ink
 _KEPT = 3  # choices of characters
 _FEATURES, _WEIGHTS, _BIAS = "Transpose.8", "linear_8.w_0", "linear_8.b_0"  # names in the model's file
 
@@ -53,7 +54,9 @@ class Recogniser:
         """The characters of an 8-bit grey crop of `HEIGHT` rows, from left to right."""
         head = self._head(languages)
         found: list[Letter] = []
-        for start, end in _pieces(crop):
+        for start, end, is_gap in _pieces(crop):
+            if is_gap:
+                found.append(Letter(" ", 1.0, start))
             width = -(-(end - start) // _WIDTH_STEP) * _WIDTH_STEP
             planes = np.zeros((1, 3, HEIGHT, width), dtype=np.float32)
             planes[..., : end - start] = (
@@ -99,17 +102,22 @@ class _Head(NamedTuple):
         return found
 
 
-def _pieces(crop: Image.Image) -> list[tuple[int, int]]:
-    """A long line in pieces of about one width, cut where its columns have the least ink."""
+def _pieces(crop: Image.Image) -> list[tuple[int, int, bool]]:
+    """A long line in pieces of about one width: start, end, and whether a space between words is before it.
+
+    It is cut where its columns have the least ink, in the widest such place.
+    """
     count = -(-crop.width // _WIDEST)
     if count == 1:
-        return [(0, crop.width)]
+        return [(0, crop.width, False)]
     pixels = np.asarray(crop, dtype=np.float32)
-    ink = np.abs(pixels - np.median(pixels)).sum(axis=0)
-    ink = np.convolve(ink, np.ones(STEP), mode="same")
-    cuts = [0]
+    ink = np.abs(pixels - np.median(pixels)).max(axis=0)
+    least = np.convolve(ink, np.ones(_SPACE) / _SPACE, mode="same")  # low in the middle of a space
+    is_clear = least < _CLEAR * ink.max()
+    starts, gaps = [0], [False]
     for number in range(1, count):
         middle = crop.width * number // count
         reach = min(_WIDEST // 8, crop.width // count // 3)
-        cuts.append(middle - reach + int(np.argmin(ink[middle - reach : middle + reach])))
-    return [*zip(cuts, [*cuts[1:], crop.width], strict=True)]
+        starts.append(middle - reach + int(np.argmin(least[middle - reach : middle + reach])))
+        gaps.append(bool(is_clear[starts[-1]]))
+    return [*zip(starts, [*starts[1:], crop.width], gaps, strict=True)]

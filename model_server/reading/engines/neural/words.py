@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _INK = 0.35  # of the line's contrast
 _LEAST_CONTRAST = 24  # grey values
+_AS_WIDE = 0.8  # of the line's usual space
+_LEAST_SPACE = 5  # columns
 _DOT = 4  # rows: between a letter and its dot or accent
 
 
@@ -30,10 +33,12 @@ class ReadWord(NamedTuple):
 
 def words(letters: Sequence[Letter], crop: Image.Image) -> list[ReadWord]:
     """The words of a line, from left to right."""
-    groups = _groups(letters)
-    if not groups:
+    if not letters:
         return []
     ink = _ink(np.asarray(crop))
+    groups = _groups(letters, ink.any(axis=0))
+    if not groups:
+        return []
     middles = [(one[-1].column + other[0].column) / 2 for one, other in pairwise(groups)]
     edges = [0.0, *middles, float(crop.width)]
     return [
@@ -46,14 +51,33 @@ def words(letters: Sequence[Letter], crop: Image.Image) -> list[ReadWord]:
     ]
 
 
-def _groups(letters: Sequence[Letter]) -> list[list[Letter]]:
+def _groups(letters: Sequence[Letter], ink: NDArray[np.bool_]) -> list[list[Letter]]:
+    """Letters between spaces, and between gaps as wide as the line's spaces, which the model missed."""
+    spaces = [
+        _gap(ink, one, other)
+        for one, space, other in zip(letters, letters[1:], letters[2:], strict=False)
+        if space.text.isspace()
+    ]
+    least = _AS_WIDE * float(np.median(spaces)) if spaces else math.inf
     groups: list[list[Letter]] = [[]]
+    before: Letter | None = None
     for letter in letters:
         if letter.text.isspace():
             groups.append([])
-        else:
-            groups[-1].append(letter)
+            before = None
+            continue
+        if before is not None and _gap(ink, before, letter) > max(least, _LEAST_SPACE):
+            groups.append([])
+        groups[-1].append(letter)
+        before = letter
     return [group for group in groups if group]
+
+
+def _gap(ink: NDArray[np.bool_], one: Letter, other: Letter) -> int:
+    """The most columns without ink that follow each other between two letters."""
+    inked = np.nonzero(ink[int(one.column) : int(other.column) + 1])[0]
+    edges = np.concatenate(([-1], inked, [int(other.column) - int(one.column) + 1]))
+    return int(np.diff(edges).max()) - 1
 
 
 def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
