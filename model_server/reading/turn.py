@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image
 
 from model_server.reading.image import PageImage, picture
+from service_kit import slant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from service_kit.page import Word
 
 _BAND_BYTES = 1 << 20
-_RISE = 0.5  # of what a word rises over its length: its ink is in two corners of the box around it
 
 
 class Turn(NamedTuple):
@@ -47,11 +47,7 @@ def turned(image: PageImage, turn: Turn, paper: int) -> PageImage:
 
 
 def back(words: Sequence[Word], turn: Turn, sent: tuple[int, int]) -> list[Word]:
-    """The words with their boxes on the picture as it was sent, of width and height `sent`.
-
-    The box of a slanting word is as wide as the word, and higher than a level one by half of its rise, so that it
-    does not cover the lines above and below.
-    """
+    """The words with their boxes on the picture as it was sent, of width and height `sent`."""
     if turn == Turn():
         return [*words]
     place = _Place(sent, turn)
@@ -64,11 +60,8 @@ class _Place:
     def __init__(self, sent: tuple[int, int], turn: Turn) -> None:
         self._sent, self._turn = sent, turn
         width, height = sent[::-1] if turn.rotation % 180 else sent
-        self._cosine, self._sine = _cosine_and_sine(abs(turn.skew))
-        self.size = (
-            math.ceil(width * self._cosine + height * self._sine),
-            math.ceil(height * self._cosine + width * self._sine),
-        )
+        cosine, sine = _cosine_and_sine(abs(turn.skew))
+        self.size = math.ceil(width * cosine + height * sine), math.ceil(height * cosine + width * sine)
 
     def matrix(self, top: int) -> tuple[float, float, float, float, float, float]:
         """As Pillow takes it: from a point of the upright picture, below the row `top`, to the other picture."""
@@ -82,15 +75,13 @@ class _Place:
 
     def back(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
         x0, y0, x1, y1 = box
-        wide, high = x1 - x0, y1 - y0
-        long = wide * self._cosine + high * self._sine
-        across = high * self._cosine + wide * self._sine * _RISE
+        wide, high = slant.box_of(x1 - x0, y1 - y0, self._turn.skew)
         if self._turn.rotation % 180:
-            long, across = across, long
+            wide, high = high, wide
         a, b, c, d, e, f = self.matrix(0)
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        left, right = _within(a * x + b * y + c, long, self._sent[0])
-        top, bottom = _within(d * x + e * y + f, across, self._sent[1])
+        left, right = _within(a * x + b * y + c, wide, self._sent[0])
+        top, bottom = _within(d * x + e * y + f, high, self._sent[1])
         return left, top, right, bottom
 
 
