@@ -28,6 +28,7 @@ _LEAST_SKEW = 0.8  # degrees: Tesseract reads lines with less as well as level o
 _LEAST_PROBABILITY = 0.6  # the model's
 TESSERACT_SENSE = 65.0  # of upright pages Tesseract's is 75 to 96, of turned ones up to 50
 NEURAL_SENSE = 90.0  # of turned pages the neural engine's is 55 to 82
+_SOME = 0.75  # of the confidence of a page that makes sense: what a turned reading must have
 _BETTER = 1.5  # times as much as without a turn must be read with it
 _TALL = 1.3  # times as high as wide: a word that Tesseract has read on its side
 _LETTERS = 3  # of a word whose sides tell how it runs
@@ -85,7 +86,7 @@ class UprightReader:
             if turn not in tried:
                 tried.add(turn)
                 other = read(page.turned(turn))
-                if _sense(other.words, turn) > _sense(reading.words, best):
+                if _score(other.words, turn, sense) > _score(reading.words, best, sense):
                     best, reading = turn, other
         return UprightPage(page.turned(best), reading, best, sent)
 
@@ -133,9 +134,13 @@ def _turn(rotation: int, degrees: float) -> Turn:
 
 def _makes_sense(words: Sequence[Word], least: float) -> bool:
     """Whether the page has been read, and not on its side."""
+    return _confidence(words) >= least and not _is_on_its_side(words)
+
+
+def _confidence(words: Sequence[Word]) -> float:
+    """The mean over the letters; 0 without any."""
     letters = sum(len(word["text"]) for word in words)
-    confidence = sum(len(word["text"]) * word["confidence"] for word in words)
-    return letters > 0 and confidence >= least * letters and not _is_on_its_side(words)
+    return sum(len(word["text"]) * word["confidence"] for word in words) / max(1, letters)
 
 
 def _is_on_its_side(words: Sequence[Word]) -> bool:
@@ -144,10 +149,15 @@ def _is_on_its_side(words: Sequence[Word]) -> bool:
     return 2 * tall > len(long)
 
 
-def _sense(words: Sequence[Word], turn: Turn) -> float:
-    """How much was read. Letters that are doubted count little, and those of a page on its side half."""
-    sense = sum(len(word["text"]) * (word["confidence"] / 100) ** 2 for word in words)
-    return sense / (2 if _is_on_its_side(words) else 1) / (_BETTER if turn.rotation else 1)
+def _score(words: Sequence[Word], turn: Turn, least: float) -> float:
+    """How much was read. Letters that are doubted count little, and those of a page on its side half.
+
+    A turn that leaves the text without sense is worse than none.
+    """
+    if turn.rotation and _confidence(words) < _SOME * least:
+        return -1.0
+    score = sum(len(word["text"]) * (word["confidence"] / 100) ** 2 for word in words)
+    return score / (2 if _is_on_its_side(words) else 1) / (_BETTER if turn.rotation else 1)
 
 
 def _paper(image: PageImage) -> int:
