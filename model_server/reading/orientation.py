@@ -22,7 +22,7 @@ _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
 _QUARTERS = 4
 
 
-class Look(NamedTuple):
+class Upwards(NamedTuple):
     """By how many degrees clockwise a picture must be turned to be upright, with the model's probability."""
 
     rotation: int
@@ -49,11 +49,11 @@ class OrientationModel:
         except (ImportError, RuntimeError) as error:
             raise WeightsUnavailable(f"OpenVINO is missing or cannot load {path.name}: {error}") from error
 
-    def look(self, picture: Image.Image) -> Look:
+    def look(self, picture: Image.Image) -> Upwards:
         """At crops along the longer side of an 8-bit grey picture."""
         probabilities = np.mean([self._model(_normal(crop))[0].copy() for crop in _crops(picture)], axis=0)
         best = int(probabilities.argmax())
-        return Look(90 * (_QUARTERS - best) % 360, float(probabilities[best]))
+        return Upwards(90 * (_QUARTERS - best) % 360, float(probabilities[best]))
 
 
 def _crops(picture: Image.Image) -> list[Image.Image]:
