@@ -106,7 +106,7 @@ class WordSchema(BaseModel):
     text: str = Field(examples=["Total"])
     confidence: Confidence = Field(description="The engine's confidence, 0 to 100.", examples=[96.1])
     bbox: tuple[int, int, int, int] = Field(
-        description="x0, y0, x1, y1 in pixels from the upper left corner of the upright picture, ends excluded.",
+        description="x0, y0, x1, y1 in pixels from the upper left corner of the picture, ends excluded.",
         examples=[[22, 24, 64, 41]],
     )
     block: int = Field(ge=1, description="Number of the block on the page.")
@@ -143,10 +143,15 @@ class PageSchema(BaseModel):
         "others recognised; each says which. `ocr`: all are recognised."
     )
     width: int | None = Field(
-        ge=1, description="Pixels of the upright page; null for a failed page that was not opened."
+        ge=1, description="Pixels of the picture, turned by its EXIF; null for a failed page that was not opened."
     )
-    height: int | None = Field(ge=1, description="Pixels of the upright page.")
+    height: int | None = Field(ge=1, description="Pixels of the picture.")
     dpi: float | None = Field(description="Pixels per inch: of a drawn page of a PDF, or as a TIFF gives it.")
+    rotation: Literal[0, 90, 180, 270] = Field(
+        description="By how many degrees clockwise the picture must be turned to be upright. Boxes, `width` and "
+        "`height` are those of the picture as it was sent."
+    )
+    skew: float = Field(description="By how many degrees the lines of the upright picture fall to the right.")
     text: str
     confidence: Confidence | None = Field(description="Mean over the words; null without words.")
     words: list[WordSchema]

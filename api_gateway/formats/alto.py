@@ -11,7 +11,7 @@ from itertools import count, pairwise
 from xml.etree import ElementTree as ET
 
 from api_gateway.answer import Answer, AnswerPage, Model
-from api_gateway.formats.blocks import Box, Line, blocks, printable
+from api_gateway.formats.blocks import Box, Line, blocks, direction, printable
 from api_gateway.formats.markup import document, engines, not_read
 from service_kit.page import Word
 
@@ -59,6 +59,8 @@ def _page(page: AnswerPage) -> ET.Element:
         composed = ET.SubElement(space, "ComposedBlock", _placed(f"cblock_{number}_{at}", block.bbox))
         for paragraph in block.paragraphs:
             text = ET.SubElement(composed, "TextBlock", _placed(f"block_{number}_{next(texts)}", paragraph.bbox))
+            if angle := direction(page, [word for line in paragraph.lines for word in line.words]):
+                text.set("ROTATION", f"{angle:g}")  # counterclockwise, as `direction`
             for line in paragraph.lines:
                 row = ET.SubElement(text, "TextLine", _placed(f"line_{number}_{next(lines)}", line.bbox))
                 _fill(row, line, [f"string_{number}_{next(strings)}" for _ in line.words])

@@ -10,7 +10,7 @@ from itertools import count
 from xml.etree import ElementTree as ET
 
 from api_gateway.answer import Answer, AnswerPage
-from api_gateway.formats.blocks import Box, blocks, printable
+from api_gateway.formats.blocks import Box, Line, blocks, direction, printable
 from api_gateway.formats.markup import document, engines, not_read
 
 _CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
@@ -44,7 +44,8 @@ def _page(page: AnswerPage) -> ET.Element:
         for paragraph in block.paragraphs:
             par = _element(area, "p", "ocr_par", f"par_{number}_{next(paragraphs)}", _bbox(paragraph.bbox))
             for line in paragraph.lines:
-                span = _element(par, "span", "ocr_line", f"line_{number}_{next(lines)}", _bbox(line.bbox))
+                title = _bbox(line.bbox) + _angle(page, line)
+                span = _element(par, "span", "ocr_line", f"line_{number}_{next(lines)}", title)
                 for word in line.words:
                     # A whole number: fractions are allowed, but not all readers accept them.
                     title = f"{_bbox(word['bbox'])}; x_wconf {round(word['confidence'])}"
@@ -59,6 +60,12 @@ def _element(parent: ET.Element, tag: str, kind: str, identity: str, title: str)
 
 def _attributes(kind: str, identity: str, title: str) -> dict[str, str]:
     return {"class": kind, "id": identity, "title": title}
+
+
+def _angle(page: AnswerPage, line: Line) -> str:
+    """In degrees counterclockwise, as hOCR counts."""
+    angle = direction(page, line.words)
+    return f"; textangle {angle:g}" if angle else ""
 
 
 def _bbox(box: Box) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from model_server.reading import bands
 from model_server.reading.image import picture
 from model_server.reading.lines import ReadLine, assign, tilt
 from service_kit.reading_order import PlacedWord, arrange
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from model_server.reading.engines import Engine
     from model_server.reading.engines.neural.engine import NeuralEngine
     from model_server.reading.engines.neural.regions import Rectangle
     from model_server.reading.image import PageImage
@@ -40,11 +38,12 @@ _TEXT = 65.0  # a line that the recogniser reads with less is no text: print tha
 
 
 class Reading(NamedTuple):
-    """Words in reading order; `lines` that the detector found, and `read_again` of them."""
+    """Words in reading order; `lines` that the detector found, and `read_again` of them; how the page lay."""
 
     words: list[Word]
     lines: int = 0
     read_again: int = 0
+    turn: Turn = Turn()
 
 
 def read_neural(neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
@@ -54,6 +53,7 @@ def read_neural(neural: NeuralEngine, image: PageImage, parameters: Parameters) 
     return Reading(arrange(_read(neural, page, lines, parameters, tilt(lines))), len(lines))
 
 
+<<<<<<< HEAD
 def read_both(tesseract: Engine, neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
     """Tesseract's words, and the neural engine's on the lines that Tesseract missed or doubted."""
     page = picture(image)
@@ -79,6 +79,29 @@ def read_both(tesseract: Engine, neural: NeuralEngine, image: PageImage, paramet
     kept += [
         PlacedWord(words[at]["text"], words[at]["bbox"], words[at]["confidence"], angle=-falls, engine="tesseract")
         for at in strays
+=======
+def read_both(words: Sequence[Word], neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
+    """Tesseract's `words`, with those of the neural engine on the lines that it missed or doubted."""
+    page = picture(image)
+    lines, strays = assign(words, neural.lines(page))
+    again = [line for line in lines if _is_doubtful(line, words)]
+    read = {at: neural.words(page, line.rectangle, parameters.languages) for at, line in enumerate(again)}
+    gone = {at for number, line in enumerate(again) if read[number] for at in line.words}
+    gone |= {at for at in strays if words[at]["confidence"] < _STRAY}
+    return Reading(_merged(words, gone, [*read.values()], image), len(lines), len(again))
+
+
+def _is_doubtful(line: ReadLine, words: Sequence[Word]) -> bool:
+    return line.confidence(words) < _SURE or line.covered(words) < _COVERED
+
+
+def _merged(
+    words: Sequence[Word], gone: set[int], read: Sequence[Sequence[PlacedWord]], image: PageImage
+) -> list[Word]:
+    kept = [
+        PlacedWord(word["text"], word["bbox"], word["confidence"])
+        for at, word in enumerate(words)
+>>>>>>> upright
         if at not in gone
     ]
     return Reading(arrange([*kept, *read]), len(lines), len(again))

@@ -9,8 +9,12 @@ from model_server.reading import bands, choice
 from model_server.reading.choice import Reading
 from model_server.reading.engines import EngineUnavailable
 from model_server.reading.model_files import DETECTOR, WeightsUnavailable
+from model_server.reading.orientation import OrientationModel
+from model_server.reading.upright import NEURAL_SENSE, UprightReader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from model_server.reading.engines import Engine
     from model_server.reading.engines.neural.engine import NeuralEngine
     from model_server.reading.image import PageImage
@@ -21,12 +25,25 @@ _PACKAGES = ("openvino", DETECTOR.package)
 
 
 class Reader:
-    """Tesseract, and the neural engine if it is installed; `default` for pages that ask for none."""
+    """Tesseract, and the neural engine and the orientation model if they are installed.
 
-    def __init__(self, tesseract: Engine, neural: NeuralEngine | None, default: EngineName) -> None:
+    `default` is the engine for pages that ask for none; `notes` say what is missing.
+    """
+
+    def __init__(
+        self,
+        tesseract: Engine,
+        neural: NeuralEngine | None,
+        orientation: OrientationModel | None,
+        default: EngineName,
+        notes: Sequence[str] = (),
+    ) -> None:
         self._tesseract = tesseract
         self._neural = neural
+        self._orientation = orientation
+        self._upright = UprightReader(orientation)
         self._default = default
+        self._notes = notes
 
     @property
     def info(self) -> dict[str, Any]:
@@ -34,20 +51,36 @@ class Reader:
         known = self._tesseract.info
         neural = self._neural and {**self._neural.stamp, "languages": [*self._neural.languages]}
         notes = [] if neural else ["The neural engine is not installed: Tesseract reads all pages."]
-        return {"version": known.version, "languages": known.languages, "neural": neural, "notes": notes}
+        return {
+            "version": known.version,
+            "languages": known.languages,
+            "neural": neural,
+            "orientation": self._orientation and self._orientation.sha256,
+            "notes": [*notes, *self._notes],
+        }
 
     def read(self, image: PageImage, parameters: Parameters) -> tuple[Reading, EngineStamp]:
         """The words of a page in reading order, and what read it."""
         engine = self._engine(parameters)
+        stamp = self._stamp(engine, parameters.languages)
         if min(image.width, image.height) < _SMALLEST:
-            reading = Reading([])
-        elif self._neural is None or engine == "tesseract":
-            reading = Reading(bands.read(self._tesseract, image, parameters))
-        elif engine == "neural":
-            reading = choice.read_neural(self._neural, image, parameters)
-        else:
-            reading = choice.read_both(self._tesseract, self._neural, image, parameters)
-        return reading, self._stamp(engine, parameters.languages)
+            return Reading([]), stamp
+        neural = self._neural
+        if neural is not None and engine == "neural":
+            page = self._upright.read(
+                image,
+                parameters,
+                lambda upright: choice.read_neural(neural, upright, parameters),
+                sense=NEURAL_SENSE,
+                look_first=True,
+            )
+            return page.back(page.reading), stamp
+        page = self._upright.read(
+            image, parameters, lambda upright: Reading(bands.read(self._tesseract, upright, parameters))
+        )
+        if neural is None or engine == "tesseract":
+            return page.back(page.reading), stamp
+        return page.back(choice.read_both(page.reading.words, neural, page.image, parameters)), stamp
 
     def _engine(self, parameters: Parameters) -> EngineName:
         wanted = parameters.engine or self._default
@@ -81,3 +114,11 @@ def neural_engine() -> NeuralEngine | None:
         return NeuralEngine()
     except WeightsUnavailable as error:
         raise EngineUnavailable(str(error)) from error
+
+
+def orientation_model() -> tuple[OrientationModel | None, list[str]]:
+    """The orientation model, or a note on why there is none: pages are read without it."""
+    try:
+        return OrientationModel(), []
+    except WeightsUnavailable as error:
+        return None, [f"Pages are not turned: {error}"]

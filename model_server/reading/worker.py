@@ -13,7 +13,7 @@ from model_server.image_header import ImageHeader
 from model_server.prediction import Prediction
 from model_server.reading import decoding, engines
 from model_server.reading.image import PageImage
-from model_server.reading.reader import Reader, neural_engine
+from model_server.reading.reader import Reader, neural_engine, orientation_model
 from service_kit.child_main import complaints, forget_complaints, run
 from service_kit.errors import ServiceError
 from service_kit.frames import Header
@@ -30,7 +30,8 @@ class Worker:
         tessdata = config["tessdata"]
         tesseract = engines.make(config["tesseract"], Path(tessdata) if tessdata else None)
         neural = neural_engine() if config["neural"] else None
-        self._reader = Reader(tesseract, neural, config["engine"])
+        orientation, notes = orientation_model()
+        self._reader = Reader(tesseract, neural, orientation, config["engine"], notes)
         self._warm_up(tuple(config["languages"]))
         self.ready = {"engine": self._reader.info}
 
@@ -59,6 +60,8 @@ class Worker:
             page_count=page_count,
             engine=stamp,
             duration_seconds=time.perf_counter() - started,
+            rotation=reading.turn.rotation,
+            skew=reading.turn.skew,
             warnings=warnings,
         )
         return {

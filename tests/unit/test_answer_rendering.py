@@ -24,6 +24,7 @@ STAMP: EngineStamp = {
     "tesseract": "5.5.4",
     "languages": ["eng", "chi_sim"],
     "traineddata": {"eng": "0" * 64, "chi_sim": "1" * 64},
+    "neural": None,
 }
 
 
@@ -351,3 +352,22 @@ def test_no_name_of_a_client_gets_into_a_header() -> None:
         'inline; filename="ocr.ndjson"',
         'inline; filename="ocr.pdf"',
     }
+
+
+@pytest.mark.parametrize(
+    ("rotation", "skew", "angle"), [(0, 0.0, None), (90, 0.0, 90), (0, 2.5, -2.5), (270, -4.0, 274)]
+)
+def test_the_direction_of_turned_lines(rotation: int, skew: float, angle: float | None) -> None:
+    turned = page(1, FIRST)
+    turned["rotation"], turned["skew"] = rotation, skew
+    answer = total([turned]).answer("r", 1)
+    alto = ET.fromstring(b"".join(FORMATS["alto"].render(answer, [turned])))  # type: ignore[misc]
+    hocr = ET.fromstring(b"".join(FORMATS["hocr"].render(answer, [turned])))  # type: ignore[misc]
+    blocks = [found for found in alto.iter() if found.tag.endswith("}TextBlock")]
+    lines = [found for found in hocr.iter() if found.get("class") == "ocr_line"]
+    assert blocks
+    assert lines
+    expected = None if angle is None else f"{angle:g}"
+    assert {block.get("ROTATION") for block in blocks} == {expected}
+    angles = {line.attrib["title"].partition("; textangle ")[2] for line in lines}
+    assert angles == {expected or ""}

@@ -24,11 +24,9 @@ _STEPS, _WEIGHT_STEPS = 256, 255
 _SMALLEST = 1e-9
 
 
-def ranges(model: str) -> dict[str, tuple[float, float]]:
-    """Node: lowest and highest value of its input; `model` is `detector` or `recogniser`."""
-    found: dict[str, tuple[float, float]] = orjson.loads(Path(__file__).with_name("ranges.json").read_bytes())[
-        model
-    ]
+def ranges() -> dict[str, tuple[float, float]]:
+    """The lowest and the highest value of each node's input, by the node's name."""
+    found: dict[str, tuple[float, float]] = orjson.loads(Path(__file__).with_name("ranges.json").read_bytes())
     return found
 
 
