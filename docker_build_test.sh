@@ -28,8 +28,12 @@ readonly VERSION
 
 declare -A dockerfile=([model-server]=Dockerfile.model [api-gateway]=Dockerfile.gateway)
 declare -A module=([model-server]=model_server [api-gateway]=api_gateway)
-declare -A port=([model-server]=8080 [api-gateway]=8001 [$LEAN]=8080)
-declare -A readiness=([model-server]=/v1/models/ocr-model [api-gateway]=/health/ready [$LEAN]=/v1/models/ocr-model)
+declare -A port=([model-server]=8080 [api-gateway]=8001)
+declare -A readiness=([model-server]=/v1/models/ocr-model [api-gateway]=/health/ready)
+for container in "$LEAN" compiled; do # more model servers
+    port[$container]=${port[model-server]}
+    readiness[$container]=${readiness[model-server]}
+done
 declare -A url size over_base build_ms rebuild_ms ready_ms stop_ms load
 buildkit=0
 scratch=$(mktemp -d)
@@ -320,6 +324,20 @@ check_engines() {
     good "the picture is read with engine=auto, tesseract and neural"
 }
 
+# Python may not write to the image at run time. Here it may: it writes what the image lacks.
+check_compiled() {
+    local name=$RUN-compiled missing
+    docker run --detach --name "$name" --network "$RUN" --user 0 --env PYTHONDONTWRITEBYTECODE= \
+        --env MODEL_SERVER_WORKERS=1 --publish "127.0.0.1::${port[compiled]}" model-server:latest >/dev/null
+    find_url compiled
+    wait_ready compiled
+    [ "$(predict compiled auto)" = 200 ] || die "the picture gave $(cat "$scratch/body")"
+    missing=$(docker diff "$name" | sed -n 's/^A \(.*\.pyc\)$/\1/p')
+    docker rm --force "$name" >/dev/null
+    [ -z "$missing" ] || die "Dockerfile.model must import what these are compiled from: $missing"
+    good "all that the model server imports is compiled in the image"
+}
+
 check_lean() {
     local answer status began_ms
     began_ms=$(now_ms)
@@ -487,6 +505,7 @@ good "both health checks report healthy"
 step "Tests from outside"
 check_answers
 check_engines
+check_compiled
 check_lean
 
 step "Tests from inside"
