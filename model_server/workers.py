@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from model_server.admission import PageAdmission, QueuedPage
@@ -219,8 +220,7 @@ def _question(page: QueuedPage) -> dict[str, Any]:
     header = page.header
     return {
         "image": {"format": header.format, "width": header.width, "height": header.height},
-        "languages": page.parameters.languages,
-        "psm": page.parameters.psm,
+        **asdict(page.parameters),
     }
 
 

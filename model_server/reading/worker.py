@@ -6,17 +6,19 @@ import logging
 import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from model_server.errors import EngineFailed
 from model_server.image_header import ImageHeader
 from model_server.prediction import Prediction
-from model_server.reading import bands, decoding, engines
+from model_server.reading import bands, decoding, engines, script
 from model_server.reading.image import PageImage
+from model_server.reading.language import Reading, read_any
 from service_kit.child_main import complaints, forget_complaints, run
 from service_kit.errors import ServiceError
 from service_kit.frames import Header
-from service_kit.page import EngineStamp, Parameters, make_page
+from service_kit.page import ANY_LANGUAGE, EngineStamp, Parameters, Word, make_page
 
 # Tesseract and Leptonica continue after a failed allocation and return less text; only stderr shows it. Other
 # messages are harmless: for narrow pictures and thin lines, "Error in pixScanForForeground: invalid box".
@@ -27,9 +29,11 @@ _SMALLEST = 3  # pixels; Tesseract fails below this, and no letter fits
 class Worker:
     def __init__(self, config: Header) -> None:
         decoding.prepare(config["max_pixels"])
-        tessdata = config["tessdata"]
-        self._engine = engines.make(config["engine"], Path(tessdata) if tessdata else None)
-        self._warm_up(tuple(config["languages"]))
+        self._tessdata = Path(config["tessdata"]) if config["tessdata"] else None
+        self._engine = engines.make(config["engine"], self._tessdata)
+        installed = self._engine.info.languages
+        self._languages = [name for name in config["languages"] or installed if name in installed]
+        self._warm_up()
         self.ready = {"engine": self._engine.info.as_dict()}
 
     def answer(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
@@ -44,10 +48,12 @@ class Worker:
 
     def _read(self, header: Header, payload: bytes) -> Prediction:
         started = time.perf_counter()
-        parameters = Parameters(tuple(header["languages"]), header["psm"])
+        parameters = Parameters(
+            tuple(header["languages"]), header["psm"], header["engine"], header["orientation"]
+        )
         image, page_count, warnings = decoding.decode(payload, ImageHeader(**header["image"]))
         decoded_at = time.perf_counter()
-        words = bands.read(self._engine, image, parameters) if min(image.width, image.height) >= _SMALLEST else []
+        words, languages = self._words(image, parameters)
         if found := _LOST_TEXT.search(complaints()):
             raise RuntimeError(f"the engine complained: {found[0]}")
         page = make_page(
@@ -55,7 +61,7 @@ class Worker:
             width=image.width,
             height=image.height,
             page_count=page_count,
-            engine=self._stamp(parameters.languages),
+            engine=self._stamp(languages),
             duration_seconds=time.perf_counter() - started,
             warnings=warnings,
         )
@@ -77,13 +83,22 @@ class Worker:
             "neural": None,
         }
 
-    def _warm_up(self, languages: tuple[str, ...]) -> None:
+    def _words(self, image: PageImage, parameters: Parameters) -> Reading:
+        def read(languages: tuple[str, ...]) -> list[Word]:
+            if min(image.width, image.height) < _SMALLEST:
+                return []
+            return bands.read(self._engine, image, replace(parameters, languages=languages))
+
+        if parameters.languages != (ANY_LANGUAGE,):
+            return Reading(read(parameters.languages), parameters.languages)
+        return read_any(read, self._languages, lambda: script.detect(image, self._tessdata))
+
+    def _warm_up(self) -> None:
         """Read a blank page, so that the first real page is not slower than the second."""
-        installed = [name for name in languages or ("eng",) if name in self._engine.info.languages]
-        first = installed[:1] or list(self._engine.info.languages)[:1]
+        first = "eng" if "eng" in self._languages else next(iter(self._languages), None)
         if first:
             blank = PageImage(b"\xff" * (64 * 64), 64, 64, 0)
-            self._engine.read(blank, Parameters(tuple(first)))
+            self._engine.read(blank, Parameters((first,)))
 
 
 if __name__ == "__main__":
