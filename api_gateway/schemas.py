@@ -60,8 +60,8 @@ class OcrQuery(BaseModel):
     orientation: Annotated[
         Orientation,
         Field(
-            description="`auto`: a page that lies on its side or upside down is turned before it is read, and `rotation` "
-            "says by how much; boxes are those of the picture as it was sent. `off`: it is read as it is."
+            description="`auto`: a page that lies on its side or upside down is turned before it is read, and "
+            "`rotation` says by how much; boxes are those of the picture as it was sent. `off`: it is not turned."
         ),
     ] = "auto"
     format: Annotated[
@@ -130,7 +130,8 @@ class WordSchema(BaseModel):
     text: str = Field(examples=["Total"])
     confidence: Confidence = Field(description="The engine's confidence, 0 to 100.", examples=[96.1])
     bbox: tuple[int, int, int, int] = Field(
-        description="x0, y0, x1, y1 in pixels from the upper left corner of the picture as it was sent, turned by its EXIF; ends excluded.",
+        description="x0, y0, x1, y1 in pixels from the upper left corner of the picture as it was sent, "
+        "turned by its EXIF; ends excluded.",
         examples=[[22, 24, 64, 41]],
     )
     block: int = Field(ge=1, description="Number of the block on the page.")
@@ -253,7 +254,8 @@ class Languages(BaseModel):
 
     languages: list[str] = Field(description="All that an engine reads.", examples=[["deu", "eng"]])
     engines_of: dict[str, list[Literal["tesseract", "neural"]]] = Field(
-        description="Which engines read each language.", examples=[{"deu": ["tesseract"], "eng": ["tesseract", "neural"]}]
+        description="Which engines read each language.",
+        examples=[{"deu": ["tesseract"], "eng": ["tesseract", "neural"]}],
     )
     engine: EngineName = Field(description="The engine for requests that name none.")
     engines: list[EngineName] = Field(description="Those that can be asked for.")

@@ -19,8 +19,9 @@ from service_kit.settings import MIB, ServiceSettings
 
 BODY_FACTOR = 2.5  # memory per byte of body: the body, and the pictures decoded from its base64
 _PROGRAM_MIB = 200  # the parent process without bodies
-_LEAST_WORKER_MIB = 256  # enough for a page of some megapixels
-_LEAST_KILL_MIB = 128  # a worker uses 60 before its first page
+_NEURAL_MIB = 360  # the neural engine in a worker, when it has read pages and lines of all sizes
+_LEAST_PAGES_MIB = 256  # the rest of a worker: enough for a page of some megapixels
+_LEAST_KILL_MIB = 128  # a worker without the neural engine uses 60 before its first page
 _LARGEST_KILL_MIB = 1500
 _LARGEST_RECYCLE_MIB = 600
 
@@ -40,6 +41,9 @@ class ModelServerSettings(ServiceSettings):
     tesseract: Literal["tesserocr", "pytesseract"] = "tesserocr"
     """`tesserocr`: Tesseract as a library, initialised once. `pytesseract`: the installed `tesseract` program."""
 
+    neural: bool = True
+    """Load the neural engine, which takes 360 MiB of memory in each worker; without it, `auto` is Tesseract."""
+
     languages: Annotated[tuple[str, ...], NoDecode] = ()
     """Languages that clients may request, separated by commas; empty: all installed languages."""
 
@@ -47,7 +51,8 @@ class ModelServerSettings(ServiceSettings):
     """Folder with `*.traineddata`; empty: the data of the Python packages, or of the `tesseract` program."""
 
     workers: int = Field(default=0, ge=0, le=256)
-    """Worker processes, each reads one page at a time; 0: one per CPU, as far as each gets 256 MiB of memory."""
+    """Worker processes, each reads one page at a time; 0: one per CPU, as far as each gets 616 MiB of memory, 256
+    without the neural engine."""
 
     max_megapixels: float = Field(default=50, gt=0)
     """Maximum image size, checked in its header before decoding. 50 allows 48-megapixel phone photographs."""
@@ -75,8 +80,8 @@ class ModelServerSettings(ServiceSettings):
     """Pages after which a worker is replaced, which limits memory leaks."""
 
     worker_recycle_mib: int = Field(default=0, ge=0)
-    """Resident memory above which a worker is replaced after its page; 0: half of `WORKER_KILL_MIB`, at most
-    600."""
+    """Resident memory above which a worker is replaced after its page; 0: half of what `WORKER_KILL_MIB` leaves
+    beside the neural engine, at most 600, and the neural engine."""
 
     worker_kill_mib: int = Field(default=0, ge=0)
     """Resident memory above which a worker is killed immediately, before the kernel kills the whole container;
@@ -106,8 +111,10 @@ class ModelServerSettings(ServiceSettings):
             yield "TEST_ENGINE is for ENVIRONMENT=test only"
         if self.shutdown_grace_seconds < self.request_timeout_seconds:
             yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
-        if 0 < self.worker_kill_mib < _LEAST_KILL_MIB:
-            yield f"WORKER_KILL_MIB must be at least {_LEAST_KILL_MIB}, or 0"
+        if self.engine == "neural" and not self.neural:
+            yield "ENGINE=neural needs NEURAL=true"
+        if 0 < self.worker_kill_mib < self._neural_mib + _LEAST_KILL_MIB:
+            yield f"WORKER_KILL_MIB must be at least {self._neural_mib + _LEAST_KILL_MIB}, or 0"
         if self.kill_mib < self.recycle_mib:
             yield "WORKER_KILL_MIB must not be below WORKER_RECYCLE_MIB"
         if self.max_bodies_mib * MIB < BODY_FACTOR * self.max_body_bytes:
@@ -118,10 +125,12 @@ class ModelServerSettings(ServiceSettings):
             yield f"MEMORY_MIB is {self.memory_mib}, but the container's limit is {limit // MIB} MiB"
         rows = self.memory_rows()
         table = " + ".join(f"{name} {mib}" for name, mib in rows.items())
-        if not self.worker_kill_mib and self.kill_mib < _LEAST_WORKER_MIB:
+        if not self.worker_kill_mib and self.kill_mib < self._least_worker_mib:
             yield (
                 f"MEMORY_MIB {self.container_mib} leaves {self.kill_mib} to each of {self.worker_count} WORKERS, "
-                f"and each needs {_LEAST_WORKER_MIB} ({table})"
+                f"and each needs {self._least_worker_mib} ({table})"
+                + f"; NEURAL=false saves {self._neural_mib} of it"
+                * self.neural
             )
         elif sum(rows.values()) > self.container_mib:
             yield f"{table} = {sum(rows.values())} MiB are more than MEMORY_MIB {self.container_mib}"
@@ -134,7 +143,7 @@ class ModelServerSettings(ServiceSettings):
     def worker_count(self) -> int:
         if self.workers:
             return self.workers
-        return max(1, min(allowed_cpus(), self._workers_mib // (self.worker_kill_mib or _LEAST_WORKER_MIB)))
+        return max(1, min(allowed_cpus(), self._workers_mib // (self.worker_kill_mib or self._least_worker_mib)))
 
     @property
     def kill_mib(self) -> int:
@@ -144,7 +153,8 @@ class ModelServerSettings(ServiceSettings):
     @property
     def recycle_mib(self) -> int:
         """`worker_recycle_mib`, or a default derived from `kill_mib`."""
-        return self.worker_recycle_mib or min(_LARGEST_RECYCLE_MIB, self.kill_mib // 2)
+        own = self._neural_mib
+        return self.worker_recycle_mib or own + min(_LARGEST_RECYCLE_MIB, (self.kill_mib - own) // 2)
 
     def memory_rows(self) -> dict[str, int]:
         """MiB of each part of the container's memory."""
@@ -152,6 +162,14 @@ class ModelServerSettings(ServiceSettings):
 
     def _parent_rows(self) -> dict[str, int]:
         return {"program": _PROGRAM_MIB, "MAX_BODIES_MIB": self.max_bodies_mib, "TMP_MIB": self.tmp_mib}
+
+    @property
+    def _neural_mib(self) -> int:
+        return _NEURAL_MIB if self.neural else 0
+
+    @property
+    def _least_worker_mib(self) -> int:
+        return self._neural_mib + _LEAST_PAGES_MIB
 
     @property
     def _workers_mib(self) -> int:

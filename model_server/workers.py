@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from model_server.admission import PageAdmission, QueuedPage
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pool")
 
-_WORKER_ENV = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}  # Tesseract's threads compete for the cores
+# More threads of one worker would compete with the other workers for the cores.
+_WORKER_ENV = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _LONGEST_ANSWER = 32 * MIB
 _FIRST_BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF_SECONDS = 15.0
@@ -127,7 +127,9 @@ class Workers:
     async def _start_worker(self) -> Child:
         settings = self._settings
         config = {
-            "engine": settings.test_engine or settings.tesseract,
+            "engine": settings.engine,
+            "tesseract": settings.test_engine or settings.tesseract,
+            "neural": settings.neural,
             "tessdata": str(settings.tessdata) if settings.tessdata else None,
             "languages": list(settings.languages),
             "max_pixels": settings.max_pixels,
@@ -220,7 +222,10 @@ def _question(page: QueuedPage) -> dict[str, Any]:
     header = page.header
     return {
         "image": {"format": header.format, "width": header.width, "height": header.height},
-        **asdict(page.parameters),
+        "languages": page.parameters.languages,
+        "psm": page.parameters.psm,
+        "engine": page.parameters.engine,
+        "orientation": page.parameters.orientation,
     }
 
 

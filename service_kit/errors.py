@@ -71,7 +71,9 @@ class NoSuchEngine(BadRequest):
 
 class UnknownLanguage(BadRequest):
     code = "unknown_language"
-    text = f"languages takes 1 to {MAX_LANGUAGES} names of installed languages, separated by commas, or auto alone."
+    text = (
+        f"languages takes 1 to {MAX_LANGUAGES} names of installed languages, separated by commas, or auto alone."
+    )
 
 
 class BadTimeout(ServiceError):

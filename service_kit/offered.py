@@ -50,13 +50,15 @@ class Offered(NamedTuple):
         Raises:
             UnknownLanguage: its text says which engine has them, or what there is.
         """
-        wanted = set() if tuple(languages) == (ANY_LANGUAGE,) else {*languages}
-        able = [name for name in _READERS if (known := set(self._of(name))) and known >= wanted]
+        wanted: set[str] = set() if tuple(languages) == (ANY_LANGUAGE,) else {*languages}
+        able = [name for name in _READERS if self._of(name) and wanted.issubset(self._of(name))]
         if able if engine == "auto" else engine in able:
             return
         asked = ",".join(languages)
         if able:
-            raise UnknownLanguage(f"Only {_READERS[able[0]]} reads {asked}: ask for engine={able[0]} or engine=auto.")
+            raise UnknownLanguage(
+                f"Only {_READERS[able[0]]} reads {asked}: ask for engine={able[0]} or engine=auto."
+            )
         if ANY_LANGUAGE in languages:
             raise UnknownLanguage(f"languages={ANY_LANGUAGE} stands alone: it finds the language itself.")
         known = self.languages if engine == "auto" else sorted(self._of(engine))

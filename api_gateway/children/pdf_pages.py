@@ -12,8 +12,8 @@ import pypdfium2.raw as pdfium
 from api_gateway.children import grey, pdf_text
 from api_gateway.children.pdfium_file import PdfiumFile
 from api_gateway.children.refusal import Refused
-from api_gateway.reading_order import arrange
 from service_kit.page import make_page
+from service_kit.reading_order import arrange
 
 if TYPE_CHECKING:
     from pathlib import Path

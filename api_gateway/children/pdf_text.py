@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfPage
 
     from api_gateway.children.pdf_look import Draw
-    from api_gateway.reading_order import PlacedWord
+    from service_kit.reading_order import PlacedWord
 
 _MOST_OBJECTS = 20_000  # a page with more objects is a drawing
 

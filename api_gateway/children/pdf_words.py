@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from api_gateway.children import pdf_marks, pdf_vertical
 from api_gateway.children.pdf_letters import NO_SPACE, SPACE, Letter
-from api_gateway.reading_order import PlacedWord
-from api_gateway.writing import is_rtl, logical
+from service_kit.reading_order import PlacedWord
+from service_kit.writing import is_rtl, logical
 
 # The widest gap within a word, in sizes of the font, if the file has no space at the gap, if PDFium inserted one,
 # and if the file has one: a space that takes no room does not part a word.

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from api_gateway.reading_order import PlacedWord, arrange
 from service_kit.page import make_page
+from service_kit.reading_order import PlacedWord, arrange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from api_gateway.answer import Source
-    from api_gateway.reading_order import Box
     from service_kit.page import Page, Word
+    from service_kit.reading_order import Box
 
 # How the engine reads rules, boxes and specks: strokes, dashes, dots and quotation marks.
 _STROKES = frozenset("|_-=~.*'`\"\u00a6\u00b0\u00b7\u2013\u2014\u2018\u2019\u201c\u201d\u2022")

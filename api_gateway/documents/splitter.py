@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from api_gateway import errors
-from api_gateway.reading_order import PlacedWord
 from service_kit.child import CallLimits, Child, ChildLost, CommonMemory, Reply
 from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded, NotReady
 from service_kit.frames import Header
 from service_kit.page import Page
+from service_kit.reading_order import PlacedWord
 
 log = logging.getLogger("splitter")
 

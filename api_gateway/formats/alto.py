@@ -1,7 +1,8 @@
 """ALTO 4.4 (https://www.loc.gov/standards/alto/), structured like Tesseract's output.
 
-A block is a ComposedBlock, each of its paragraphs a TextBlock. OCRProcessing describes the recognition, one for each
-engine: ALTO 4 deprecates it, but readers of all versions know it. Words of pages that two engines read refer to theirs.
+A block is a ComposedBlock, each of its paragraphs a TextBlock. OCRProcessing describes the recognition, one for
+each engine: ALTO 4 deprecates it, but readers of all versions know it. On pages that two engines read, each word
+refers to its own.
 """
 
 from __future__ import annotations

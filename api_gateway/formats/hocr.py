@@ -22,9 +22,7 @@ def render(answer: Answer, pages: Iterable[AnswerPage]) -> Iterator[bytes]:
     ET.SubElement(head, "title").text = "Recognised text"
     ET.SubElement(head, "meta", {"charset": "utf-8"})
     systems = dict.fromkeys(
-        f"{program.name} {program.version}"
-        for model in engines(answer, pages)
-        for program in software(model)
+        f"{program.name} {program.version}" for model in engines(answer, pages) for program in software(model)
     )
     for name, content in {
         "ocr-system": ", ".join(systems) or "embedded text",

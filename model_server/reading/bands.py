@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from PIL import Image
-
 from model_server.reading.engines import Engine
-from model_server.reading.image import PageImage
+from model_server.reading.image import PageImage, picture
 from service_kit.page import Parameters, Word
 
 LONGEST_SIDE = 32767  # pixels; Tesseract's coordinates have 16 bits
@@ -44,8 +42,7 @@ def _places(length: int) -> list[tuple[int, int]]:
 
 
 def _crop(image: PageImage, start: int, end: int, along: int) -> PageImage:
-    whole = Image.frombuffer("L", (image.width, image.height), image.pixels, "raw", "L", 0, 1)
-    band = whole.crop((0, start, image.width, end) if along else (start, 0, end, image.height))
+    band = picture(image).crop((0, start, image.width, end) if along else (start, 0, end, image.height))
     return PageImage(band.tobytes(), band.width, band.height, image.dpi)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Protocol, TypeVar
 
 import fasttext
 
@@ -29,7 +29,13 @@ _GIBBERISH = 60.0  # mean confidence; below, the page may be in another script. 
 _MOST_LOST = 10.0  # mean confidence that the page's own language may have less than English
 _MOST_READINGS = 3
 
-Read = Callable[[tuple[str, ...]], list[Word]]
+
+class _HasWords(Protocol):
+    @property
+    def words(self) -> list[Word]: ...
+
+
+Found = TypeVar("Found", bound=_HasWords)
 
 
 def identify(text: str, installed: Sequence[str]) -> tuple[str, ...] | None:
@@ -56,39 +62,36 @@ def identify(text: str, installed: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(ranked[:1] + [name for name in ranked[1:2] if found[name] >= _SECOND_SHARE])
 
 
-class Reading(NamedTuple):
-    words: list[Word]
-    languages: tuple[str, ...]
-
-    @property
-    def confidence(self) -> float:
-        return mean_confidence(self.words) or 0.0
-
-
-def read_any(read: Read, installed: Sequence[str], script: Callable[[], str | None] = lambda: None) -> Reading:
-    """Read a page in its own language, with at most three readings.
+def read_any(
+    read: Callable[[tuple[str, ...]], Found], installed: Sequence[str], script: Callable[[], str | None]
+) -> tuple[Found, tuple[str, ...]]:
+    """Read a page in its own language, with at most three calls of `read`; returns the reading and its languages.
 
     The first is in English. If it is clear, its text tells the language; the page is read again if that is another
     one. If it is gibberish, languages of two other scripts are tried, that of `script`, such as Tesseract's script
     detection, first: on noisy pages it is often wrong.
     """
-    best = first = _reading(read, (_USUAL if _USUAL in installed else installed[0],))
+    languages = (_USUAL if _USUAL in installed else installed[0],)
+    found = read(languages)
     left = _MOST_READINGS - 1
-    if first.words and first.confidence < _GIBBERISH:
-        for name in _of_other_scripts(first.languages[0], installed, script):
+    if found.words and _confidence(found) < _GIBBERISH:
+        for name in _of_other_scripts(languages[0], installed, script):
             left -= 1
-            best = max(best, _reading(read, (name,)), key=lambda reading: reading.confidence)
-            if best.confidence >= _GIBBERISH:
+            other = read((name,))
+            if _confidence(other) > _confidence(found):
+                found, languages = other, (name,)
+            if _confidence(found) >= _GIBBERISH:
                 break
-    own = identify(text_of(best.words), installed)
-    if not own or own == best.languages or not left:
-        return best
-    again = _reading(read, own)
-    return again if again.confidence > best.confidence - _MOST_LOST else best
+    own = identify(text_of(found.words), installed)
+    if own and own != languages and left:
+        again = read(own)
+        if _confidence(again) > _confidence(found) - _MOST_LOST:
+            return again, own
+    return found, languages
 
 
-def _reading(read: Read, languages: tuple[str, ...]) -> Reading:
-    return Reading(read(languages), languages)
+def _confidence(found: _HasWords) -> float:
+    return mean_confidence(found.words) or 0.0
 
 
 def _of_other_scripts(first: str, installed: Sequence[str], script: Callable[[], str | None]) -> list[str]:

@@ -17,8 +17,8 @@ BY_SCRIPT: dict[str, dict[str, str]] = {
         "yor": "yo",
     },
     "Cyrillic": {
-        "aze_cyrl": "az", "bel": "be", "bul": "bg", "kaz": "kk", "kir": "ky", "mkd": "mk", "mon": "mn", "rus": "ru",
-        "srp": "sr", "tat": "tt", "tgk": "tg", "ukr": "uk", "uzb_cyrl": "uz",
+        "aze_cyrl": "az", "bel": "be", "bul": "bg", "kaz": "kk", "kir": "ky", "mkd": "mk", "mon": "mn",
+        "rus": "ru", "srp": "sr", "tat": "tt", "tgk": "tg", "ukr": "uk", "uzb_cyrl": "uz",
     },
     "Arabic": {
         "ara": "ar arz", "fas": "fa", "kmr": "ku", "pus": "ps", "snd": "sd", "uig": "ug", "urd": "ur pnb",

@@ -1,4 +1,8 @@
-"""OpenVINO's CPU plugin: models compiled for one fixed shape each, so that memory does not grow with the pages."""
+"""OpenVINO's CPU plugin, with one thread, and with memory that does not grow with the pages.
+
+A model that is compiled for any shape keeps nothing of the shapes that it has seen. With a larger
+`CPU_RUNTIME_CACHE_CAPACITY` it would keep kernels for each; models for fixed shapes each keep their own weights.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,13 @@ _AMX = "AMX_BF16"
 
 
 class Compiled:
-    """A model for inputs of one shape; calling it gives its first output. For one thread at a time."""
+    """A model for inputs of one shape, or of any; calling it gives its first output. For one thread at a time."""
 
-    def __init__(self, model: openvino.Model, shape: Sequence[int]) -> None:
-        fixed = model.clone()
-        fixed.reshape(list(shape))
-        self._request = _core().compile_model(fixed, "CPU").create_infer_request()
+    def __init__(self, model: openvino.Model, shape: Sequence[int] | None = None) -> None:
+        if shape is not None:
+            model = model.clone()
+            model.reshape(list(shape))
+        self._request = _core().compile_model(model, "CPU").create_infer_request()
 
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """The array is the request's own: it is overwritten by the next call."""

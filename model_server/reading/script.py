@@ -10,7 +10,7 @@ from model_server.reading.image import PageImage
 
 
 def detect(image: PageImage, tessdata: Path | None) -> str | None:
-    """The script's name, such as `Latin` or `Han`; None: too little text, or `osd.traineddata` is not installed."""
+    """The script's name, such as `Latin` or `Han`; None: too little text, or no `osd.traineddata`."""
     if tessdata is None or not (tessdata / "osd.traineddata").is_file():
         return None
     # Not kept: its 10 MB of data are seldom needed.

@@ -6,35 +6,33 @@ import logging
 import re
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from model_server.errors import EngineFailed
 from model_server.image_header import ImageHeader
 from model_server.prediction import Prediction
-from model_server.reading import bands, decoding, engines, script
+from model_server.reading import decoding, engines
 from model_server.reading.image import PageImage
-from model_server.reading.language import Reading, read_any
+from model_server.reading.reader import Reader, neural_engine
 from service_kit.child_main import complaints, forget_complaints, run
 from service_kit.errors import ServiceError
 from service_kit.frames import Header
-from service_kit.page import ANY_LANGUAGE, EngineStamp, Parameters, Word, make_page
+from service_kit.page import Parameters, make_page
 
 # Tesseract and Leptonica continue after a failed allocation and return less text; only stderr shows it. Other
 # messages are harmless: for narrow pictures and thin lines, "Error in pixScanForForeground: invalid box".
 _LOST_TEXT = re.compile(r"alloc fail|\bnot made\b|bad_alloc|out of memory", re.IGNORECASE)
-_SMALLEST = 3  # pixels; Tesseract fails below this, and no letter fits
 
 
 class Worker:
     def __init__(self, config: Header) -> None:
         decoding.prepare(config["max_pixels"])
-        self._tessdata = Path(config["tessdata"]) if config["tessdata"] else None
-        self._engine = engines.make(config["engine"], self._tessdata)
-        installed = self._engine.info.languages
-        self._languages = [name for name in config["languages"] or installed if name in installed]
-        self._warm_up()
-        self.ready = {"engine": self._engine.info.as_dict()}
+        tessdata = Path(config["tessdata"]) if config["tessdata"] else None
+        tesseract = engines.make(config["tesseract"], tessdata)
+        neural = neural_engine() if config["neural"] else None
+        self._reader = Reader(tesseract, neural, config["engine"], config["languages"], tessdata)
+        self._warm_up(tuple(config["languages"]))
+        self.ready = {"engine": self._reader.info}
 
     def answer(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
         """`{"page": Prediction}`, or `{"error": {"code", "text"}}` if the image or the engine fails."""
@@ -48,57 +46,35 @@ class Worker:
 
     def _read(self, header: Header, payload: bytes) -> Prediction:
         started = time.perf_counter()
-        parameters = Parameters(
-            tuple(header["languages"]), header["psm"], header["engine"], header["orientation"]
-        )
+        parameters = Parameters(tuple(header["languages"]), header["psm"], header["engine"], header["orientation"])
         image, page_count, warnings = decoding.decode(payload, ImageHeader(**header["image"]))
         decoded_at = time.perf_counter()
-        words, languages = self._words(image, parameters)
+        reading, stamp = self._reader.read(image, parameters)
         if found := _LOST_TEXT.search(complaints()):
             raise RuntimeError(f"the engine complained: {found[0]}")
         page = make_page(
-            words,
+            reading.words,
             width=image.width,
             height=image.height,
             page_count=page_count,
-            engine=self._stamp(languages),
+            engine=stamp,
             duration_seconds=time.perf_counter() - started,
             warnings=warnings,
         )
         return {
             **page,
-            "lines": 0,
-            "lines_read_again": 0,
+            "lines": reading.lines,
+            "lines_read_again": reading.read_again,
             "format": header["image"]["format"],
             "decoding_seconds": round(decoded_at - started, 6),
         }
 
-    def _stamp(self, languages: tuple[str, ...]) -> EngineStamp:
-        info = self._engine.info
-        return {
-            "name": "tesseract",
-            "tesseract": info.version,
-            "languages": list(languages),
-            "traineddata": {name: info.languages[name] for name in languages},
-            "neural": None,
-        }
-
-    def _words(self, image: PageImage, parameters: Parameters) -> Reading:
-        def read(languages: tuple[str, ...]) -> list[Word]:
-            if min(image.width, image.height) < _SMALLEST:
-                return []
-            return bands.read(self._engine, image, replace(parameters, languages=languages))
-
-        if parameters.languages != (ANY_LANGUAGE,):
-            return Reading(read(parameters.languages), parameters.languages)
-        return read_any(read, self._languages, lambda: script.detect(image, self._tessdata))
-
-    def _warm_up(self) -> None:
+    def _warm_up(self, languages: tuple[str, ...]) -> None:
         """Read a blank page, so that the first real page is not slower than the second."""
-        first = "eng" if "eng" in self._languages else next(iter(self._languages), None)
-        if first:
-            blank = PageImage(b"\xff" * (64 * 64), 64, 64, 0)
-            self._engine.read(blank, Parameters((first,)))
+        installed = self._reader.info["languages"]
+        first = [name for name in languages or ("eng",) if name in installed] or list(installed)
+        blank = PageImage(b"\xff" * (64 * 64), 64, 64, 0)
+        self._reader.read(blank, Parameters(tuple(first[:1])))
 
 
 if __name__ == "__main__":

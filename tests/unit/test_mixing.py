@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from api_gateway.documents.mixing import mix
-from api_gateway.reading_order import PlacedWord
 from service_kit.page import Word, make_page
+from service_kit.reading_order import PlacedWord
 
 SIZE, BASE = 42.0, 540
 

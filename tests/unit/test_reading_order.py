@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_gateway.reading_order import PlacedWord, arrange
 from service_kit.page import Word, text_of
+from service_kit.reading_order import PlacedWord, arrange
 
 PROSE = ["some words of a text that goes on and on".split()[at:] for at in range(4)]  # noqa: SIM905
 

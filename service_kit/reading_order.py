@@ -11,9 +11,9 @@ from itertools import chain, pairwise
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
-from api_gateway.columns import Item, Row, in_order
-from api_gateway.writing import is_rtl, read_order
+from service_kit.columns import Item, Row, in_order
 from service_kit.page import Word
+from service_kit.writing import is_rtl, read_order
 
 Box = tuple[int, int, int, int]
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 _GUTTER = 0.8  # sizes; columns of scientific papers are 1 apart
 _MOST_GUTTERS = 12
 _FEW = 3  # lines, or words
-_APART = 3.0  # sizes between the lines of two bands
+_APART = 2.0  # sizes between the lines of two bands
 _DEPTH = 8
 _ROW = 0.52  # sizes; raised and lowered characters are this far from their baseline
 _LOW = 0.6  # sizes; the height of a small letter: ascenders and descenders of near lines overlap
-_ALIGNED = 0.3  # sizes between the baselines of a row of a table
+_ALIGNED = 0.36  # sizes between the baselines of a row of a table
 _MOSTLY = 0.6
 _PROSE = 3.0  # words in a line of a column of text, at least
 _LONG = 5.0  # the same for a column of one or two lines
@@ -140,11 +140,12 @@ def _lines(items: Sequence[Item]) -> Iterator[tuple[list[Item], float, float]]:
 def _gaps(line: Sequence[Item], least: float) -> list[_Gap]:
     """The gaps between the words, with those before the first and after the last."""
     found = []
-    end = -_INFINITY
+    end, size = -_INFINITY, 0.0
     for item in sorted(line, key=attrgetter("start")):
-        if item.start - end >= least:
+        if item.start - end >= max(least, _GUTTER * min(size, item.size)):  # large print has large spaces
             found.append((end, item.start))
-        end = max(end, item.end)
+        if item.end > end:
+            end, size = item.end, item.size
     return [*found, (end, _INFINITY)]
 
 
@@ -190,6 +191,8 @@ def _are_columns(left: Sequence[Item], right: Sequence[Item], *, em: float) -> b
     together = min(short[-1], long[-1]) - max(short[0], long[0])
     if together < 0 or (len(short) > 1 and together < (short[-1] - short[0]) / 2):
         return False  # one is below the other
+    if not any(_is_near(base, long, em) for base in short):
+        return False  # each of its lines stands alone, between the other's
     paired = sum(_is_near(base, long, _ALIGNED * em) for base in short)
     if paired < _MOSTLY * len(short):
         return True

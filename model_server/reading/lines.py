@@ -1,0 +1,61 @@
+"""Words of Tesseract and lines of the detector: which belong together."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model_server.reading.engines.neural.regions import Rectangle
+    from service_kit.page import Word
+
+_MARGIN = 0.35  # of a line's height: what its rectangle is wider than its letters, on both sides together
+
+
+class ReadLine(NamedTuple):
+    """A detected line with the words that lie on it, as places in the list of words."""
+
+    rectangle: Rectangle
+    words: list[int]
+
+    def covered(self, words: Sequence[Word]) -> float:
+        """The share of its length that words take, 0 to 1."""
+        line = self.rectangle
+        upright = line.width >= line.height
+        length = max(line.width, line.height) - _MARGIN * min(line.width, line.height)
+        first = 0 if upright else 1
+        taken = sum(words[at]["bbox"][first + 2] - words[at]["bbox"][first] for at in self.words)
+        return min(1.0, taken / max(1.0, length * math.cos(math.radians(line.angle))))
+
+    def confidence(self, words: Sequence[Word]) -> float:
+        """The mean over the letters of its words, 0 to 100; 0 without words."""
+        letters = sum(len(words[at]["text"]) for at in self.words)
+        return sum(words[at]["confidence"] * len(words[at]["text"]) for at in self.words) / max(1, letters)
+
+
+def assign(words: Sequence[Word], rectangles: Sequence[Rectangle]) -> tuple[list[ReadLine], list[int]]:
+    """The lines with their words, and the words that lie on no line. A word lies where its middle is."""
+    lines = [ReadLine(rectangle, []) for rectangle in rectangles]
+    if not words or not lines:
+        return lines, [*range(len(words))]
+    boxes = np.array([word["bbox"] for word in words], dtype=np.float64)
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    nearest, best = np.full(len(words), -1), np.full(len(words), 1.0)
+    for number, line in enumerate(rectangles):
+        cosine, sine = math.cos(math.radians(line.angle)), math.sin(math.radians(line.angle))
+        along = (x - line.x) * cosine + (y - line.y) * sine
+        across = (y - line.y) * cosine - (x - line.x) * sine
+        off = np.maximum(abs(along) / (line.width / 2), abs(across) / (line.height / 2))  # 1: on the edge
+        nearer = off < best
+        nearest[nearer], best[nearer] = number, off[nearer]
+    strays = []
+    for at, number in enumerate(nearest.tolist()):
+        if number < 0:
+            strays.append(at)
+        else:
+            lines[number].words.append(at)
+    return lines, strays

@@ -1,0 +1,146 @@
+"""The engines of a worker behind one call."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from model_server.reading import bands, choice, script
+from model_server.reading.choice import Reading
+from model_server.reading.engines import EngineUnavailable
+from model_server.reading.language import read_any
+from model_server.reading.model_files import DETECTOR, WeightsUnavailable
+from service_kit.page import ANY_LANGUAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from model_server.reading.engines import Engine
+    from model_server.reading.engines.neural.engine import NeuralEngine
+    from model_server.reading.image import PageImage
+    from service_kit.page import EngineName, EngineStamp, Parameters
+
+_SMALLEST = 3  # pixels; Tesseract fails below this, and no letter fits
+_PACKAGES = ("openvino", DETECTOR.package)
+
+
+class Reader:
+    """Tesseract, and the neural engine if it is installed; `default` for pages that ask for none.
+
+    `allowed` are the languages that `auto` may find; empty: all. `tessdata` may have the data of script detection.
+    """
+
+    def __init__(
+        self,
+        tesseract: Engine,
+        neural: NeuralEngine | None,
+        default: EngineName,
+        allowed: Sequence[str] = (),
+        tessdata: Path | None = None,
+    ) -> None:
+        self._tesseract = tesseract
+        self._neural = neural
+        self._default = default
+        self._allowed = frozenset(allowed)
+        self._tessdata = tessdata
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the parent process tells about the engines."""
+        known = self._tesseract.info
+        neural = self._neural and {**self._neural.stamp, "languages": [*self._neural.languages]}
+        notes = [] if neural else ["The neural engine is not installed: Tesseract reads all pages."]
+        return {"version": known.version, "languages": known.languages, "neural": neural, "notes": notes}
+
+    def read(self, image: PageImage, parameters: Parameters) -> tuple[Reading, EngineStamp]:
+        """The words of a page in reading order, and what read it."""
+        wanted = parameters.engine or self._default
+        if parameters.languages == (ANY_LANGUAGE,):
+            reading, languages = self._read_any(image, parameters, wanted)
+        else:
+            languages = parameters.languages
+            reading = self._read(image, parameters, self._engine(wanted, languages))
+        engine = self._engine(wanted, languages)
+        if engine == "auto" and self._neural is not None and not _is_tiny(image):
+            reading = choice.read_both(reading.words, self._neural, image, languages)
+        return reading, self._stamp(engine, languages)
+
+    def _read(self, image: PageImage, parameters: Parameters, engine: EngineName) -> Reading:
+        """The first reading of a page: Tesseract's, unless `neural` alone is wanted."""
+        if _is_tiny(image):
+            return Reading([])
+        if engine == "neural" and self._neural is not None:
+            return choice.read_neural(self._neural, image, parameters.languages)
+        return Reading(bands.read(self._tesseract, image, parameters))
+
+    def _read_any(
+        self, image: PageImage, parameters: Parameters, wanted: EngineName
+    ) -> tuple[Reading, tuple[str, ...]]:
+        """The first reading in the page's own languages, and these."""
+
+        @cache
+        def read_alike(languages: tuple[str, ...], engine: EngineName) -> Reading:
+            return self._read(image, replace(parameters, languages=languages), engine)
+
+        def read(languages: tuple[str, ...]) -> Reading:
+            languages = self._together(wanted, languages)
+            engine = self._engine(wanted, languages)
+            if engine == "neural" and self._neural is not None:
+                return read_alike(self._neural.alphabet(languages), engine)
+            return read_alike(languages, engine)
+
+        reading, languages = read_any(read, self._installed(wanted), lambda: script.detect(image, self._tessdata))
+        return reading, self._together(wanted, languages)
+
+    def _together(self, wanted: EngineName, languages: tuple[str, ...]) -> tuple[str, ...]:
+        """The languages, or the first one if no engine has all of them."""
+        by_tesseract = self._tesseract.info.languages.keys() >= set(languages)
+        return languages if by_tesseract or self._engine(wanted, languages) != "tesseract" else languages[:1]
+
+    def _engine(self, wanted: EngineName, languages: tuple[str, ...]) -> EngineName:
+        """`auto` is the only engine that has the languages, if there is only one."""
+        if wanted != "auto" or self._neural is None:
+            return wanted if self._neural is not None else "tesseract"
+        if not self._neural.reads(languages):
+            return "tesseract"
+        return "auto" if self._tesseract.info.languages.keys() >= set(languages) else "neural"
+
+    def _installed(self, engine: EngineName) -> list[str]:
+        names = [] if engine == "neural" else [*self._tesseract.info.languages]
+        if self._neural and engine != "tesseract":
+            names += self._neural.languages
+        return [name for name in dict.fromkeys(names) if not self._allowed or name in self._allowed]
+
+    def _stamp(self, engine: EngineName, languages: tuple[str, ...]) -> EngineStamp:
+        info = self._tesseract.info
+        uses_tesseract = engine != "neural"
+        return {
+            "name": engine,
+            "tesseract": info.version if uses_tesseract else None,
+            "languages": [*languages],
+            "traineddata": {name: info.languages[name] for name in languages} if uses_tesseract else {},
+            "neural": self._neural.stamp if self._neural and engine != "tesseract" else None,
+        }
+
+
+def _is_tiny(image: PageImage) -> bool:
+    return min(image.width, image.height) < _SMALLEST
+
+
+def neural_engine() -> NeuralEngine | None:
+    """The neural engine; None if its packages are not installed.
+
+    Raises:
+        EngineUnavailable: a file of weights is missing or damaged.
+    """
+    if not all(importlib.util.find_spec(package or "") for package in _PACKAGES):
+        return None
+    from model_server.reading.engines.neural.engine import NeuralEngine  # noqa: PLC0415 - imports OpenVINO
+
+    try:
+        return NeuralEngine()
+    except WeightsUnavailable as error:
+        raise EngineUnavailable(str(error)) from error
