@@ -5,6 +5,7 @@ fastText's lid.176 names the language of a text. It knows 176, takes 2 MiB and a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Protocol, TypeVar
@@ -23,8 +24,9 @@ IDENTIFIER = ModelFile(
 _USUAL = "eng"
 _LONGEST = 5000  # characters
 _FEWEST_LETTERS = 20
+_PIECE = 15  # words; of a longer text, fastText gives one language nearly everything
 _LEAST_SHARE = 0.1  # of the installed languages together; below, the text is in another one
-_SECOND_SHARE = 0.25  # of a language that is read besides the first
+_SECOND_SHARE = 0.3  # of a language that is read besides the first
 _GIBBERISH = 60.0  # mean confidence; below, the page may be in another script. Greek read as English has 30 to 58.
 _MOST_LOST = 10.0  # mean confidence that the page's own language may have less than English
 _MOST_READINGS = 3
@@ -50,7 +52,7 @@ def identify(text: str, installed: Sequence[str]) -> tuple[str, ...] | None:
     shares = _shares(line.lower() if line.isupper() else line)
     cyrillic = sum("\u0400" <= letter <= "\u052f" for letter in line) > letters / 2
     found = {
-        name: sum(shares.get(label, 0.0) for label in LABELS[name])
+        name: sum(shares[label] for label in LABELS[name])
         for name in installed
         if name in LABELS and (SCRIPTS[name] == "Cyrillic") == cyrillic
     }
@@ -96,7 +98,10 @@ def _confidence(found: _HasWords) -> float:
 
 def _of_other_scripts(first: str, installed: Sequence[str], script: Callable[[], str | None]) -> list[str]:
     """Installed languages to try, one for each script, at most two; `script` is asked if there are more."""
-    named = {SCRIPTS[name]: name for name in reversed(installed) if name in SCRIPTS}
+    named: dict[str, str] = {}
+    for name in installed:
+        if name in SCRIPTS:
+            named.setdefault(SCRIPTS[name], name)
     named.pop(SCRIPTS.get(first, ""), None)
     if len(named) < _MOST_READINGS:
         return [*named.values()]
@@ -109,9 +114,15 @@ def _model() -> Any:
     return fasttext.load_model(str(checked(IDENTIFIER)))
 
 
-def _shares(line: str) -> dict[str, float]:
-    labels, shares = _model().predict(line, k=-1)
-    return {label.removeprefix("__label__"): share for label, share in zip(labels, shares, strict=True)}
+def _shares(line: str) -> Counter[str]:
+    """The share of each label in the text, 0 to 1: the mean of the probabilities of its pieces."""
+    words = line.split()
+    pieces = [" ".join(words[at : at + _PIECE]) for at in range(0, max(1, len(words) - _PIECE // 2), _PIECE)]
+    shares: Counter[str] = Counter()
+    for piece in pieces:
+        for label, share in zip(*_model().predict(piece, k=-1), strict=True):
+            shares[label.removeprefix("__label__")] += share / len(pieces)
+    return shares
 
 
 def _is_simplified(line: str) -> bool:
