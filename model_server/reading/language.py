@@ -5,6 +5,7 @@ fastText's lid.176 names the language of a text. It knows 176, takes 2 MiB and a
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -46,7 +47,7 @@ def identify(text: str, installed: Sequence[str]) -> tuple[str, ...] | None:
     `installed` are names of Tesseract's data; those that are no languages, such as `Latin`, are never returned.
     """
     line = " ".join(text[:_LONGEST].split())
-    letters = sum(map(str.isalpha, line))
+    letters = sum(unicodedata.category(letter)[0] in "LM" for letter in line)
     if letters < _FEWEST_LETTERS:
         return None
     shares = _shares(line.lower() if line.isupper() else line)
@@ -117,7 +118,8 @@ def _model() -> Any:
 def _shares(line: str) -> Counter[str]:
     """The share of each label in the text, 0 to 1: the mean of the probabilities of its pieces."""
     words = line.split()
-    pieces = [" ".join(words[at : at + _PIECE]) for at in range(0, max(1, len(words) - _PIECE // 2), _PIECE)]
+    length = -(-len(words) // max(1, round(len(words) / _PIECE)))
+    pieces = [" ".join(words[at : at + length]) for at in range(0, len(words), length)]
     shares: Counter[str] = Counter()
     for piece in pieces:
         for label, share in zip(*_model().predict(piece, k=-1), strict=True):
