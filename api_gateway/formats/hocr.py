@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from api_gateway.answer import Answer, AnswerPage
 from api_gateway.formats.blocks import Box, Line, blocks, direction, printable
-from api_gateway.formats.markup import document, engines, not_read
+from api_gateway.formats.markup import document, engines, not_read, software
 
 _CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
 
@@ -21,9 +21,11 @@ def render(answer: Answer, pages: Iterable[AnswerPage]) -> Iterator[bytes]:
     head = ET.SubElement(html, "head")
     ET.SubElement(head, "title").text = "Recognised text"
     ET.SubElement(head, "meta", {"charset": "utf-8"})
-    versions = [f"tesseract {model['tesseract']}" for model in engines(answer, pages)]
+    systems = dict.fromkeys(
+        f"{program.name} {program.version}" for model in engines(answer, pages) for program in software(model)
+    )
     for name, content in {
-        "ocr-system": ", ".join(versions) or "embedded text",
+        "ocr-system": ", ".join(systems) or "embedded text",
         "ocr-capabilities": _CAPABILITIES,
         "ocr-number-of-pages": str(answer["pages_ok"] + answer["pages_failed"]),
     }.items():
@@ -49,6 +51,8 @@ def _page(page: AnswerPage) -> ET.Element:
                 for word in line.words:
                     # A whole number: fractions are allowed, but not all readers accept them.
                     title = f"{_bbox(word['bbox'])}; x_wconf {round(word['confidence'])}"
+                    if "engine" in word:  # a property of our own, which begins with x_ as hOCR wants
+                        title += f"; x_engine {word['engine']}"
                     leaf = _element(span, "span", "ocrx_word", f"word_{number}_{next(words)}", title)
                     leaf.text = printable(word["text"])
     return division

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from model_server.reading.image import picture
 from model_server.reading.lines import ReadLine, assign, tilt
+from model_server.reading.turn import Turn
 from service_kit.reading_order import PlacedWord, arrange
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from model_server.reading.engines.neural.engine import NeuralEngine
     from model_server.reading.engines.neural.regions import Rectangle
     from model_server.reading.image import PageImage
-    from service_kit.page import Parameters, Word
+    from service_kit.page import Word
 
 _COVERED = 0.6  # a line with words on less than this share of its length was missed
 _COVERED_COARSELY = 0.5  # the same for the rectangles of the coarse look
@@ -46,21 +47,21 @@ class Reading(NamedTuple):
     turn: Turn = Turn()
 
 
-def read_neural(neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
+def read_neural(neural: NeuralEngine, image: PageImage, languages: tuple[str, ...]) -> Reading:
     """Every line by the neural engine."""
     page = picture(image)
     lines = neural.lines(page)
-    return Reading(arrange(_read(neural, page, lines, parameters, tilt(lines))), len(lines))
+    return Reading(arrange(_read(neural, page, lines, languages, tilt(lines))), len(lines))
 
 
-<<<<<<< HEAD
-def read_both(tesseract: Engine, neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
-    """Tesseract's words, and the neural engine's on the lines that Tesseract missed or doubted."""
+def read_both(
+    words: Sequence[Word], neural: NeuralEngine, image: PageImage, languages: tuple[str, ...]
+) -> Reading:
+    """Tesseract's `words`, and the neural engine's on the lines that Tesseract missed or doubted."""
     page = picture(image)
-    words = bands.read(tesseract, image, parameters)
     coarse, _ = assign(words, neural.coarse_lines(page))
     if _length(_doubtful(coarse, words, _COVERED_COARSELY)) <= _CLEAN * _length(coarse):
-        return Reading(words, len(coarse))
+        return Reading([*words], len(coarse))
     rectangles = neural.lines(page)
     lines, strays = assign(words, rectangles)
     again = _doubtful(lines, words, _COVERED)
@@ -71,7 +72,7 @@ def read_both(tesseract: Engine, neural: NeuralEngine, image: PageImage, paramet
     gone = {at for at in strays if is_hopeless or words[at]["confidence"] < _STRAY}
     read: list[PlacedWord] = []
     for line in again:
-        found = _read(neural, page, [line.rectangle], parameters, falls)
+        found = _read(neural, page, [line.rectangle], languages, falls)
         if found or is_hopeless:
             gone.update(line.words)
             read += found
@@ -79,29 +80,6 @@ def read_both(tesseract: Engine, neural: NeuralEngine, image: PageImage, paramet
     kept += [
         PlacedWord(words[at]["text"], words[at]["bbox"], words[at]["confidence"], angle=-falls, engine="tesseract")
         for at in strays
-=======
-def read_both(words: Sequence[Word], neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
-    """Tesseract's `words`, with those of the neural engine on the lines that it missed or doubted."""
-    page = picture(image)
-    lines, strays = assign(words, neural.lines(page))
-    again = [line for line in lines if _is_doubtful(line, words)]
-    read = {at: neural.words(page, line.rectangle, parameters.languages) for at, line in enumerate(again)}
-    gone = {at for number, line in enumerate(again) if read[number] for at in line.words}
-    gone |= {at for at in strays if words[at]["confidence"] < _STRAY}
-    return Reading(_merged(words, gone, [*read.values()], image), len(lines), len(again))
-
-
-def _is_doubtful(line: ReadLine, words: Sequence[Word]) -> bool:
-    return line.confidence(words) < _SURE or line.covered(words) < _COVERED
-
-
-def _merged(
-    words: Sequence[Word], gone: set[int], read: Sequence[Sequence[PlacedWord]], image: PageImage
-) -> list[Word]:
-    kept = [
-        PlacedWord(word["text"], word["bbox"], word["confidence"])
-        for at, word in enumerate(words)
->>>>>>> upright
         if at not in gone
     ]
     return Reading(arrange([*kept, *read]), len(lines), len(again))
@@ -116,12 +94,12 @@ def _length(lines: Iterable[ReadLine]) -> float:
 
 
 def _read(
-    neural: NeuralEngine, page: Image.Image, lines: Iterable[Rectangle], parameters: Parameters, falls: float
+    neural: NeuralEngine, page: Image.Image, lines: Iterable[Rectangle], languages: tuple[str, ...], falls: float
 ) -> list[PlacedWord]:
     """The words of the lines, with boxes that are within the page and not empty."""
     found: list[PlacedWord] = []
     for line in lines:
-        words = neural.words(page, line, parameters.languages, falls)
+        words = neural.words(page, line, languages, falls)
         if words and fmean(word.confidence for word in words) >= _TEXT:
             found += [word._replace(box=_clipped(word.box, page.width, page.height)) for word in words]
     return found

@@ -43,6 +43,10 @@ class UprightPage(NamedTuple):
     turn: Turn
     sent: tuple[int, int]
 
+    @property
+    def words(self) -> list[Word]:
+        return self.reading.words
+
     def back(self, reading: Reading) -> Reading:
         """A reading of the upright image, with the boxes of its words on the picture as it was sent."""
         return reading._replace(words=back(reading.words, self.turn, self.sent), turn=self.turn)

@@ -27,11 +27,13 @@ _LOST_TEXT = re.compile(r"alloc fail|\bnot made\b|bad_alloc|out of memory", re.I
 class Worker:
     def __init__(self, config: Header) -> None:
         decoding.prepare(config["max_pixels"])
-        tessdata = config["tessdata"]
-        tesseract = engines.make(config["tesseract"], Path(tessdata) if tessdata else None)
+        tessdata = Path(config["tessdata"]) if config["tessdata"] else None
+        tesseract = engines.make(config["tesseract"], tessdata)
         neural = neural_engine() if config["neural"] else None
         orientation, notes = orientation_model()
-        self._reader = Reader(tesseract, neural, orientation, config["engine"], notes)
+        self._reader = Reader(
+            tesseract, neural, orientation, config["engine"], config["languages"], tessdata, notes
+        )
         self._warm_up(tuple(config["languages"]))
         self.ready = {"engine": self._reader.info}
 

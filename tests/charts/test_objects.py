@@ -407,6 +407,15 @@ def test_more_languages_come_from_a_volume() -> None:
     assert volume in pod(rendered)["spec"]["volumes"]
 
 
+@pytest.mark.parametrize(
+    ("name", "engine", "tesseract"),
+    [("default", "auto", "tesserocr"), ("one engine", "tesseract", "pytesseract")],
+)
+def test_the_engine_is_a_value(name: str, engine: str, tesseract: str) -> None:
+    settings = env(option("model-server", name))
+    assert (settings["MODEL_SERVER_ENGINE"], settings["MODEL_SERVER_TESSERACT"]) == (engine, tesseract)
+
+
 def test_api_keys_are_a_mounted_file() -> None:
     rendered = option("api-gateway", "keys")
     secret = one(rendered, "Secret")
@@ -512,7 +521,12 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
             {"config": {"languages": ["../evil"]}},
             "at '/config/languages/0': '../evil' does not match",
         ),
-        ("model-server", {"config": {"engine": "easyocr"}}, "value must be one of 'tesserocr', 'pytesseract'"),
+        ("model-server", {"config": {"engine": "easyocr"}}, "value must be one of 'auto', 'tesseract', 'neural'"),
+        (
+            "model-server",
+            {"config": {"tesseract": "neural"}},
+            "value must be one of 'tesserocr', 'pytesseract'",
+        ),
         (
             "model-server",
             {"config": {"workerKillMib": 641}},

@@ -62,6 +62,7 @@ OPTIONS: dict[str, dict[str, Values]] = {
             "config": {"languages": ["eng", "deu"]},
             "tessdata": {"volume": {"persistentVolumeClaim": {"claimName": "tessdata"}}},
         },
+        "one engine": {"config": {"engine": "tesseract", "tesseract": "pytesseract"}},
         "no CPU limit": {"resources": {"limits": {"cpu": None}}},
         "no memory limit": {"resources": {"limits": {"memory": None}}},
         "three workers": {"config": {"workers": 3}, "resources": {"limits": {"memory": "2Gi"}}},

@@ -21,7 +21,13 @@ import pybase64
 from PIL import Image
 
 HOST = "127.0.0.1"
-_ENGINE = {"name": "none", "tesseract": "0", "languages": ["eng"], "traineddata": {"eng": "0"}}
+_ENGINE = {
+    "name": "tesseract",
+    "tesseract": "0",
+    "languages": ["eng"],
+    "traineddata": {"eng": "0"},
+    "neural": None,
+}
 
 Headers = dict[str, str]
 Verdict = tuple[int, dict[str, Any], Headers]

@@ -158,7 +158,13 @@ PAGE = {
     "format": "png",
     "page_count": 1,
     "words": [],
-    "engine": {"name": "none", "tesseract": "0", "languages": ["eng"], "traineddata": {"eng": "0"}},
+    "engine": {
+        "name": "tesseract",
+        "tesseract": "0",
+        "languages": ["eng"],
+        "traineddata": {"eng": "0"},
+        "neural": None,
+    },
     "duration_seconds": 0.1,
 }
 

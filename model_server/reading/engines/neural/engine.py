@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from model_server.reading import openvino_cpu
 from model_server.reading.engines.neural.crops import Crop
 from model_server.reading.engines.neural.detector import COARSE, Detector
-from model_server.reading.engines.neural.letters import LANGUAGES
+from model_server.reading.engines.neural.letters import CHINESE_AND_JAPANESE, LANGUAGES, LATIN
 from model_server.reading.engines.neural.recogniser import Recogniser
 from model_server.reading.engines.neural.words import words
 from model_server.reading.model_files import DETECTOR, RECOGNISER
@@ -38,6 +38,11 @@ class NeuralEngine:
     def reads(self, languages: Iterable[str]) -> bool:
         """Whether it has all of these languages."""
         return set(self.languages).issuperset(languages)
+
+    @staticmethod
+    def alphabet(languages: Iterable[str]) -> tuple[str, ...]:
+        """One language that stands for all with the same characters: with them, text is read in the same way."""
+        return CHINESE_AND_JAPANESE[:1] if set(CHINESE_AND_JAPANESE).intersection(languages) else LATIN[:1]
 
     def lines(self, page: Image.Image) -> list[Rectangle]:
         """Rectangles around the lines of an 8-bit grey page, in its pixels."""
@@ -70,5 +75,5 @@ class NeuralEngine:
                 size=size,
                 engine="neural",
             )
-            for word in words(self._recogniser.letters(crop.image, languages), crop.image)
+            for word in words(self._recogniser.letters(crop.image, self.alphabet(languages)), crop.image)
         ]
