@@ -67,6 +67,8 @@ def make_app(settings: ModelServerSettings, drain: Drain) -> FastAPI:
             await workers.start()
             facts = {"workers": workers.size, "engine": workers.engine, "memory_mib": settings.memory_rows()}
             log.info("ready", extra={**facts, "languages": model.languages})
+            for note in workers.engine.get("notes", ()):
+                log.warning("something is missing", extra={"note": note})
             yield
         finally:
             await workers.stop()

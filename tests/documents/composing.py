@@ -28,7 +28,13 @@ NEAR = 2.5  # points
 
 
 MIB = 1 << 20
-STAMP: EngineStamp = {"name": "none", "tesseract": "0", "languages": ["eng"], "traineddata": {"eng": "0"}}
+STAMP: EngineStamp = {
+    "name": "tesseract",
+    "tesseract": "0",
+    "languages": ["eng"],
+    "traineddata": {"eng": "0"},
+    "neural": None,
+}
 
 
 def word(text: str, bbox: tuple[int, int, int, int], line: int = 1) -> Word:

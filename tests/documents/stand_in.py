@@ -21,7 +21,13 @@ import pybase64
 from PIL import Image
 
 HOST = "127.0.0.1"
-_ENGINE = {"name": "none", "tesseract": "0", "languages": ["eng"], "traineddata": {"eng": "0"}}
+_ENGINE = {
+    "name": "tesseract",
+    "tesseract": "0",
+    "languages": ["eng"],
+    "traineddata": {"eng": "0"},
+    "neural": None,
+}
 
 Headers = dict[str, str]
 Verdict = tuple[int, dict[str, Any], Headers]
@@ -113,6 +119,10 @@ class ModelServer:
             "words": [word] * self.words,
             "engine": {**_ENGINE, "tesseract": self.version},
             "duration_seconds": self.seconds,
+            "rotation": 0,
+            "skew": 0.0,
+            "lines": 0,
+            "lines_read_again": 0,
         }
 
     def _answer(self, writer: asyncio.StreamWriter, status: int, content: Any, headers: Headers) -> None:

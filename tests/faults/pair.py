@@ -33,6 +33,7 @@ KNOWN = png(render.label(1))
 # Small limits, so that the tests take less time.
 MODEL = {
     "WORKERS": "2",
+    "NEURAL": "false",
     "ENVIRONMENT": "test",
     "TEST_ENGINE": "tests.faults.engines:Faulty",
     "WORKER_RECYCLE_MIB": "250",

@@ -40,8 +40,9 @@ def replaced(pair: Pair, before: Counter[str], record: Record | None = None, **r
         record.saw("full strength again", "2 of 2 workers", time.monotonic() - began)
 
 
-def test_production_refuses_a_test_engine() -> None:
-    env = {"MODEL_SERVER_TEST_ENGINE": "tests.faults.engines:Faulty", "PATH": ""}
+@pytest.mark.parametrize("name", ["TEST_ENGINE", "TEST_NEURAL"])
+def test_production_refuses_a_test_engine(name: str) -> None:
+    env = {f"MODEL_SERVER_{name}": "tests.faults.engines:Faulty", "PATH": ""}
     done = subprocess.run(
         [sys.executable, "-m", "model_server"],
         cwd=ROOT,
@@ -52,7 +53,7 @@ def test_production_refuses_a_test_engine() -> None:
         check=False,
     )
     assert done.returncode != 0
-    assert "TEST_ENGINE is for ENVIRONMENT=test only" in done.stderr
+    assert "TEST_ENGINE and TEST_NEURAL are for ENVIRONMENT=test only" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -158,8 +158,18 @@ PAGE = {
     "format": "png",
     "page_count": 1,
     "words": [],
-    "engine": {"name": "none", "tesseract": "0", "languages": ["eng"], "traineddata": {"eng": "0"}},
+    "engine": {
+        "name": "tesseract",
+        "tesseract": "0",
+        "languages": ["eng"],
+        "traineddata": {"eng": "0"},
+        "neural": None,
+    },
     "duration_seconds": 0.1,
+    "rotation": 0,
+    "skew": 0.0,
+    "lines": 0,
+    "lines_read_again": 0,
 }
 
 
