@@ -96,11 +96,11 @@ def neural_engine(
     """
     if name is None:
         return None, ()
-    missing = " and ".join(package for package in _PACKAGES if not importlib.util.find_spec(package))
-    if missing and needed:
-        raise EngineUnavailable(f"ENGINE=neural needs {missing}, which is not installed.")
-    if missing:
-        return None, [f"The neural engine needs {missing}, which is not installed: Tesseract reads all pages."]
+    if missing := ", ".join(package for package in _PACKAGES if not importlib.util.find_spec(package)):
+        why = f"the neural engine is not installed (no package {missing})"
+        if needed:
+            raise EngineUnavailable(f"ENGINE=neural, but {why}.")
+        return None, [f"T{why[1:]}: Tesseract reads all pages."]
     try:
         return engines.class_of(name)(), ()
     except WeightsUnavailable as error:
