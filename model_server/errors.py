@@ -11,7 +11,7 @@ ServiceError
 └── WorkerFailed          503  the worker crashed, or its answer cannot be trusted
     ├── WorkerCrashed     503
     ├── OutOfMemory       503
-    └── EngineFailed      503  the engine reported failed allocations: text may be missing
+    └── EngineFailed      503  an engine failed, or reported failed allocations: text may be missing
 """
 
 from __future__ import annotations

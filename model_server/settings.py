@@ -88,10 +88,13 @@ class ModelServerSettings(ServiceSettings):
     0: its share of `MEMORY_MIB`, at most 1500."""
 
     environment: Literal["production", "test"] = "production"
-    """`test` allows `TEST_ENGINE`."""
+    """`test` allows `TEST_ENGINE` and `TEST_NEURAL`."""
 
     test_engine: str | None = None
     """`module:Class` of an engine that fails on purpose, for tests; refused in production."""
+
+    test_neural: str | None = None
+    """The same in the place of the neural engine."""
 
     @field_validator("languages", mode="before")
     @classmethod
@@ -107,8 +110,8 @@ class ModelServerSettings(ServiceSettings):
         return self
 
     def _faults(self) -> Iterator[str]:
-        if self.test_engine and self.environment != "test":
-            yield "TEST_ENGINE is for ENVIRONMENT=test only"
+        if (self.test_engine or self.test_neural) and self.environment != "test":
+            yield "TEST_ENGINE and TEST_NEURAL are for ENVIRONMENT=test only"
         if self.shutdown_grace_seconds < self.request_timeout_seconds:
             yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
         if self.engine == "neural" and not self.neural:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV
 from typing import TYPE_CHECKING, Any
 
 from model_server.admission import PageAdmission, QueuedPage
@@ -36,6 +37,7 @@ _LONGEST_BACKOFF_SECONDS = 15.0
 _AT_ONCE_SECONDS = 1.0  # an idle worker that dies within this time counts as a failed start
 _EARLY = 0.01  # a timer may fire this much early
 _FAILED_STARTS = 3  # consecutive, without a live worker: not ready
+_CRASHES = {-number: number.name for number in (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT)}  # by exit status
 
 
 class Workers:
@@ -129,7 +131,7 @@ class Workers:
         config = {
             "engine": settings.engine,
             "tesseract": settings.test_engine or settings.tesseract,
-            "neural": settings.neural,
+            "neural": (settings.test_neural or "neural") if settings.neural else None,
             "tessdata": str(settings.tessdata) if settings.tessdata else None,
             "languages": list(settings.languages),
             "max_pixels": settings.max_pixels,
@@ -145,7 +147,8 @@ class Workers:
             except Exception as error:  # noqa: BLE001 - the slot must continue
                 self._failed_starts += 1
                 why = self._why(error)
-                log.error("worker did not start", extra={"why": why, "again_in_seconds": backoff})  # noqa: TRY400
+                facts = {"why": why, "last_words": getattr(error, "last_words", ""), "again_in_seconds": backoff}
+                log.error("worker did not start", extra=facts)  # noqa: TRY400
                 if self._first_ready and not self._first_ready.done() and self._failed_starts >= _FAILED_STARTS:
                     self._first_ready.set_exception(StartFailed(f"No worker came up: {why}"))
                 await asyncio.sleep(backoff)
@@ -160,6 +163,8 @@ class Workers:
     def _why(self, error: Exception) -> str:
         if isinstance(error, ChildLost) and error.cause == "memory":
             return f"it takes more than WORKER_KILL_MIB ({self._settings.kill_mib}) before its first page"
+        if isinstance(error, ChildLost) and error.status in _CRASHES:
+            return f"it ended with {_CRASHES[error.status]}"
         return getattr(error, "last_words", "").rpartition("\n")[2] or str(error) or repr(error)
 
     async def _employ(self, worker: Child) -> tuple[str, int]:

@@ -45,17 +45,17 @@ def checked(file: ModelFile) -> Path:
         WeightsUnavailable.
     """
     path = _path(file)
-    if path is None or not path.is_file():
-        raise WeightsUnavailable(f"The model file {file.name} is missing ({file.package or path}).")
+    if not path.is_file():
+        raise WeightsUnavailable(f"The model file {path} is missing.")
     if hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
         raise WeightsUnavailable(f"The model file {path} is damaged: its SHA-256 is not {file.sha256}.")
     return path
 
 
-def _path(file: ModelFile) -> Path | None:
+def _path(file: ModelFile) -> Path:
     if file.package is None:
         return Path(sys.prefix) / "share" / "ocr-models" / file.name
     spec = importlib.util.find_spec(file.package)
     if spec is None or spec.origin is None:
-        return None
+        raise WeightsUnavailable(f"The package {file.package} with the model file {file.name} is not installed.")
     return Path(spec.origin).parent / file.name

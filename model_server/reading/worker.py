@@ -29,10 +29,16 @@ class Worker:
         decoding.prepare(config["max_pixels"])
         tessdata = Path(config["tessdata"]) if config["tessdata"] else None
         tesseract = engines.make(config["tesseract"], tessdata)
-        neural = neural_engine() if config["neural"] else None
-        orientation, notes = orientation_model()
+        neural, notes = neural_engine(config["neural"], needed=config["engine"] == "neural")
+        orientation, more_notes = orientation_model() if neural else (None, ())
         self._reader = Reader(
-            tesseract, neural, orientation, config["engine"], config["languages"], tessdata, notes
+            tesseract,
+            neural,
+            orientation,
+            config["engine"],
+            config["languages"],
+            tessdata,
+            [*notes, *more_notes],
         )
         self._warm_up(tuple(config["languages"]))
         self.ready = {"engine": self._reader.info}

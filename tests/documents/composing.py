@@ -29,7 +29,7 @@ NEAR = 2.5  # points
 
 MIB = 1 << 20
 STAMP: EngineStamp = {
-    "name": "none",
+    "name": "tesseract",
     "tesseract": "0",
     "languages": ["eng"],
     "traineddata": {"eng": "0"},

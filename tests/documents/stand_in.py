@@ -119,6 +119,10 @@ class ModelServer:
             "words": [word] * self.words,
             "engine": {**_ENGINE, "tesseract": self.version},
             "duration_seconds": self.seconds,
+            "rotation": 0,
+            "skew": 0.0,
+            "lines": 0,
+            "lines_read_again": 0,
         }
 
     def _answer(self, writer: asyncio.StreamWriter, status: int, content: Any, headers: Headers) -> None:

@@ -96,7 +96,7 @@ class Faulty:
             with flag.with_suffix(".starts").open("a") as starts:
                 starts.write("x")
             if what == "hang":
-                _sleep()
+                sleep_for_ever()
             if what != "large":
                 os._exit(3)
             self._large = _filled(_LARGE)
@@ -129,11 +129,11 @@ class Faulty:
             case Fault.LEAK:
                 self._leaked.append(_filled(_LEAK))
             case Fault.SPIN:
-                _ignore_signals()
+                ignore_signals()
                 while True:
                     pass
             case Fault.SLEEP:
-                _sleep()
+                sleep_for_ever()
             case Fault.RAISE:
                 raise ValueError("an engine raised what nobody foresaw")
             case Fault.FLOOD:
@@ -151,13 +151,13 @@ def _word(text: str) -> Word:
     return {"text": text, "confidence": 99.0, "bbox": (0, 0, 1, 1), "block": 1, "paragraph": 1, "line": 1}
 
 
-def _ignore_signals() -> None:
+def ignore_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
-def _sleep() -> None:
-    _ignore_signals()
+def sleep_for_ever() -> None:
+    ignore_signals()
     while True:
         ctypes.PyDLL(None).sleep(3600)  # PyDLL: the interpreter stays locked
 
@@ -167,7 +167,7 @@ def _eat() -> None:
     while len(eaten) * _EATEN_AT_ONCE < _MOST_EATEN:
         eaten.append(_filled(_EATEN_AT_ONCE))
         time.sleep(0.05)
-    _sleep()
+    sleep_for_ever()
 
 
 def _filled(size: int) -> bytearray:

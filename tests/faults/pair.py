@@ -23,6 +23,7 @@ from tests.faults.wire import FORM, JSON, Answer, StandIn, exchange, multipart, 
 from tests.pictures import formats, render
 
 PATIENCE_SECONDS = 3.0  # for what must recover at once: workers, descriptors, gauges
+NEURAL_SECONDS = 9.0  # for workers with the neural engine: 1.1 s of processor time each, at a low priority
 SOON = 0.02  # seconds between polls
 GATEWAY_PATH = "/gateway/ocr"
 MODEL_PATH = "/v1/models/ocr-model:predict"
@@ -33,6 +34,7 @@ KNOWN = png(render.label(1))
 # Small limits, so that the tests take less time.
 MODEL = {
     "WORKERS": "2",
+    "NEURAL": "false",
     "ENVIRONMENT": "test",
     "TEST_ENGINE": "tests.faults.engines:Faulty",
     "WORKER_RECYCLE_MIB": "250",
@@ -207,7 +209,9 @@ class Pair:
         self._environment = environment or {}
         self._files: list[io.BufferedWriter] = []
         self._upstream = upstream
-        self.model = self._watched("model", model_server, "MODEL_SERVER_", {**MODEL, **(model or {})})
+        settings = {**MODEL, **(model or {})}
+        self._worker_seconds = NEURAL_SECONDS if settings["NEURAL"] == "true" else PATIENCE_SECONDS
+        self.model = self._watched("model", model_server, "MODEL_SERVER_", settings)
         url = upstream.url if upstream else self.model.service.url
         make = partial(api_gateway, url)
         self.gateway = self._watched("gateway", make, "API_GATEWAY_", {**GATEWAY, **(gateway or {})})
@@ -308,7 +312,7 @@ class Pair:
     def wait_workers(self) -> float:
         """Wait until all configured workers exist; return the seconds."""
         began = time.monotonic()
-        until(lambda: self.all_workers(metrics(self.model.service)), "all workers alive")
+        until(lambda: self.all_workers(metrics(self.model.service)), "all workers alive", self._worker_seconds)
         return time.monotonic() - began
 
     @staticmethod

@@ -169,7 +169,7 @@ def catches_sigterm(pid: int) -> bool:
 def starting(kind: str) -> Service:
     if kind == "gateway":
         return api_gateway(f"http://127.0.0.1:{free_port()}")
-    return model_server({"MODEL_SERVER_WORKERS": "1"})
+    return model_server({"MODEL_SERVER_WORKERS": "1", "MODEL_SERVER_NEURAL": "false"})
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from tests.faults import engines
 from tests.faults.conftest import Record
 from tests.faults.engines import Fault
 from tests.faults.pair import KNOWN, Pair, metrics, until
-from tests.faults.test_workers import replaced, restarts
+from tests.faults.replaced import replaced, restarts
 from tests.faults.wire import Wire
 
 WAYS: dict[str, Callable[[Wire], None]] = {"closes": Wire.close, "resets": Wire.reset}

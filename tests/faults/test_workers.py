@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,29 +18,15 @@ from scripts.services import ROOT, answers
 from tests.faults import engines
 from tests.faults.conftest import PairOf, Record
 from tests.faults.engines import Fault
-from tests.faults.pair import KNOWN, Pair, by_label, crowding, little, metrics, outcomes, peak_mib, png, until
+from tests.faults.pair import KNOWN, Pair, crowding, little, metrics, outcomes, peak_mib, png, until
+from tests.faults.replaced import replaced, restarts
 from tests.faults.wire import Answer
 from tests.pictures import render
 
-RESTARTS = "ocr_worker_restarts_total"
 
-
-def restarts(pair: Pair) -> Counter[str]:
-    return by_label(metrics(pair.model.service), RESTARTS, "reason")
-
-
-def replaced(pair: Pair, before: Counter[str], record: Record | None = None, **reasons: int) -> None:
-    """Wait until workers have been replaced for exactly these reasons, and all of them exist."""
-    began = time.monotonic()
-    until(lambda: (restarts(pair) - before).total() >= sum(reasons.values()), "workers replaced")
-    pair.wait_workers()
-    assert restarts(pair) - before == reasons
-    if record:
-        record.saw("full strength again", "2 of 2 workers", time.monotonic() - began)
-
-
-def test_production_refuses_a_test_engine() -> None:
-    env = {"MODEL_SERVER_TEST_ENGINE": "tests.faults.engines:Faulty", "PATH": ""}
+@pytest.mark.parametrize("name", ["TEST_ENGINE", "TEST_NEURAL"])
+def test_production_refuses_a_test_engine(name: str) -> None:
+    env = {f"MODEL_SERVER_{name}": "tests.faults.engines:Faulty", "PATH": ""}
     done = subprocess.run(
         [sys.executable, "-m", "model_server"],
         cwd=ROOT,
@@ -52,7 +37,7 @@ def test_production_refuses_a_test_engine() -> None:
         check=False,
     )
     assert done.returncode != 0
-    assert "TEST_ENGINE is for ENVIRONMENT=test only" in done.stderr
+    assert "TEST_ENGINE and TEST_NEURAL are for ENVIRONMENT=test only" in done.stderr
     assert "Traceback" not in done.stderr
 
 

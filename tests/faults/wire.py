@@ -166,6 +166,10 @@ PAGE = {
         "neural": None,
     },
     "duration_seconds": 0.1,
+    "rotation": 0,
+    "skew": 0.0,
+    "lines": 0,
+    "lines_read_again": 0,
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("service_kit", "model_server", "api_gateway")
-ENGINES = {"PIL", "pillow_heif", "pikepdf", "pypdfium2", "tesserocr", "pytesseract"}
+ENGINES = {"PIL", "pillow_heif", "pikepdf", "pypdfium2", "tesserocr", "pytesseract", "openvino"}
 HTTP = {"starlette", "fastapi", "httpx", "uvicorn", "kserve"}
 READING, CHILDREN = "model_server.reading", "api_gateway.children"
 

@@ -38,7 +38,21 @@ def test_all_faults_at_once() -> None:
 @pytest.mark.parametrize(
     ("module", "env", "expected"),
     [
-        ("model_server", {"MODEL_SERVER_TEST_ENGINE": "x:Y"}, "TEST_ENGINE is for ENVIRONMENT=test only"),
+        (
+            "model_server",
+            {"MODEL_SERVER_TEST_ENGINE": "x:Y"},
+            "TEST_ENGINE and TEST_NEURAL are for ENVIRONMENT=test",
+        ),
+        (
+            "model_server",
+            {"MODEL_SERVER_TEST_NEURAL": "x:Y"},
+            "TEST_ENGINE and TEST_NEURAL are for ENVIRONMENT=test",
+        ),
+        (
+            "model_server",
+            {"MODEL_SERVER_ENGINE": "neural", "MODEL_SERVER_NEURAL": "false"},
+            "ENGINE=neural needs NEURAL=true",
+        ),
         ("model_server", {"MODEL_SERVER_SHUTDOWN_GRACE_SECONDS": "1"}, "SHUTDOWN_GRACE_SECONDS"),
         ("model_server", {"MODEL_SERVER_WORKER_KILL_MIB": "100"}, "WORKER_KILL_MIB"),
         ("api_gateway", {"API_GATEWAY_API_KEYS": "short"}, "fewer than 16 characters"),
@@ -206,17 +220,22 @@ def test_the_longer_grace_is_that_of_the_process(pictures: float, documents: flo
 )
 def test_a_worker_of_the_model_server_has_its_share_of_the_memory(given: dict[str, int], worker: int) -> None:
     settings = ModelServerSettings(**given)  # type: ignore[arg-type]
-    assert settings.kill_mib == worker
+    assert settings.kill_mib == worker, "with the neural engine in it or not"
+    assert ModelServerSettings(**given, neural=False).kill_mib == worker  # type: ignore[arg-type]
     assert sum(settings.memory_rows().values()) <= settings.container_mib == given.get("memory_mib", 2048)
 
 
-@pytest.mark.parametrize("memory", [640, 1024, 4096])
-def test_there_are_no_more_workers_than_the_memory_allows(no_limit: pytest.MonkeyPatch, memory: int) -> None:
+@pytest.mark.parametrize(("neural", "least"), [(False, 256), (True, 616)])
+@pytest.mark.parametrize("memory", [1024, 2048, 4096])
+def test_there_are_no_more_workers_than_the_memory_allows(
+    no_limit: pytest.MonkeyPatch, memory: int, neural: bool, least: int
+) -> None:
     no_limit.setattr("os.sched_getaffinity", lambda _process: set(range(64)))
     no_limit.setattr(cgroup, "cpu_quota", lambda: None)
-    settings = ModelServerSettings(memory_mib=memory)
-    assert settings.kill_mib >= 256
+    settings = ModelServerSettings(memory_mib=memory, neural=neural)
+    assert settings.kill_mib >= least
     assert sum(settings.memory_rows().values()) <= memory
+    assert settings.worker_count == (memory - 320) // least
 
 
 @pytest.mark.usefixtures("no_limit")

@@ -7,15 +7,16 @@ import importlib
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from service_kit.page import LANGUAGE_NAME, Parameters, Word
 
 if TYPE_CHECKING:
     from model_server.reading.image import PageImage
 
-# All engines: module and class. The class is called with `tessdata: Path | None`.
+# All engines: module and class. That of Tesseract is called with `tessdata: Path | None`, the neural with nothing.
 _CLASSES = {
+    "neural": "model_server.reading.engines.neural.engine:NeuralEngine",
     "tesserocr": "model_server.reading.engines.tesserocr_engine:TesserocrEngine",
     "pytesseract": "model_server.reading.engines.pytesseract_engine:PytesseractEngine",
 }
@@ -46,16 +47,21 @@ class Engine(Protocol):
 
 
 def make(name: str, tessdata: Path | None) -> Engine:
-    """The engine of that name, or `module:Class`.
+    """Tesseract by the library or the program of that name, or `module:Class`.
 
     Raises:
         EngineUnavailable: a requirement of the engine is missing.
     """
-    module, _, attribute = _CLASSES.get(name, name).partition(":")
-    engine: Engine = getattr(importlib.import_module(module), attribute)(tessdata)
+    engine: Engine = class_of(name)(tessdata)
     if not engine.info.languages:
         raise EngineUnavailable(f"No *.traineddata in {tessdata}.")
     return engine
+
+
+def class_of(name: str) -> Any:
+    """The class of that name, or `module:Class`. This imports the engine's library."""
+    module, _, attribute = _CLASSES.get(name, name).partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 _NOT_LANGUAGES = frozenset({"osd", "equ"})
