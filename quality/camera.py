@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,10 @@ Bend = NDArray[np.float64]
 class Hardship:
     """How bad a photograph is.
 
-    `size` is its longer side; `margin` the share of it that shows the desk at each side; `tilt` the largest turn in
-    degrees, `perspective` the largest shift of a corner and `waves` of a point of bent paper, as shares of the
-    size. `light` is the share of brightness lost in the darkest corner, `shadow` the chance of a shadow,
-    `creases` the depth of crumpled paper's shading in levels. `blur` and `motion` are in pixels, `noise` in levels.
+    `size` is its longer side, and `margin` the share of it that shows the desk at each side. `tilt` is the largest
+    turn in degrees; `perspective` the largest shift of a corner, and `waves` of a point of bent paper, as shares of
+    the size. `light` is the share of brightness lost in the darkest corner, `shadow` the chance of a shadow,
+    `creases` the depth of the folds' shading in levels. `blur` and `motion` are in pixels, `noise` in levels.
     """
 
     size: int
@@ -87,7 +88,9 @@ def _desk(size: tuple[int, int], rng: Random) -> Image.Image:
     return _image(grey + lines + spots)
 
 
-def _bend(size: tuple[int, int], rng: Random, hardship: Hardship) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
+def _bend(
+    size: tuple[int, int], rng: Random, hardship: Hardship
+) -> list[tuple[tuple[int, int, int, int], tuple[float, ...]]]:
     """For Pillow's mesh: for each square of the photograph, the corners to copy from."""
     width, height = size
     shift = hardship.perspective * max(size)
@@ -119,7 +122,7 @@ def _bend(size: tuple[int, int], rng: Random, hardship: Hardship) -> list[tuple[
 
 
 def _transformed(
-    image: Image.Image, mesh: list[tuple[tuple[int, ...], tuple[float, ...]]]
+    image: Image.Image, mesh: list[tuple[tuple[int, int, int, int], tuple[float, ...]]]
 ) -> Image.Image:
     return image.transform(image.size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
 
@@ -147,7 +150,7 @@ def _shadow(image: Image.Image, rng: Random) -> Image.Image:
     down = (np.arange(image.height, dtype=np.float32) - through[1]) * math.sin(angle)
     softness = rng.uniform(0.005, 0.04) * max(image.size)
     share = 1 / (1 + np.exp(-np.clip((across[np.newaxis, :] + down[:, np.newaxis]) / softness, -30, 30)))
-    return _image(np.asarray(image, dtype=np.float32) * (1 - rng.uniform(0.25, 0.55) * share))
+    return _image(np.asarray(image, dtype=np.float32) * (1 - rng.uniform(0.15, 0.4) * share))
 
 
 def _moved(image: Image.Image, length: float, angle: float) -> Image.Image:
@@ -174,5 +177,5 @@ def _smooth(shape: tuple[int, ...], grain: np.random.Generator, length: float) -
     return np.asarray(large, dtype=np.float32)
 
 
-def _image(levels: NDArray[np.float32]) -> Image.Image:
+def _image(levels: NDArray[Any]) -> Image.Image:
     return Image.fromarray(np.rint(levels).clip(0, 255).astype(np.uint8))

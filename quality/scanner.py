@@ -1,4 +1,4 @@
-"""What a scanner, a printer or a copier does to a page. Each step takes and returns 8-bit grey of the same size."""
+"""What a scanner, a printer or a copier does to a page. Each step keeps the size and 8-bit grey."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.pictures.render import Picture
 
 
 def scanned(picture: Picture, rng: Random, *, skew: float = 0.4, blur: float = 0.5, noise: float = 5.0) -> Picture:
-    """A usual scan: a little skewed (up to `skew` degrees), a little soft (`blur` pixels), with grain (`noise`)."""
+    """A usual scan: a little skewed (up to `skew` degrees), soft (`blur` pixels), with grain (`noise`)."""
     image = turned_by(picture.image, rng.uniform(-skew, skew))
     image = degrade.blur(image, rng.randrange(2**31), radius=blur)
     return with_image(picture, degrade.noise(image, rng.randrange(2**31), deviation=noise))

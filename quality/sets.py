@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quality.families import (
-    Draw, charts, clean, columns, faint, forms, languages, photographs, receipts, resolution, skew, tables, turned,
+    Draw,
+    charts,
+    clean,
+    columns,
+    faint,
+    forms,
+    languages,
+    photographs,
+    receipts,
+    resolution,
+    skew,
+    tables,
+    turned,
     upright,
 )  # fmt: skip
 

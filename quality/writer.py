@@ -87,7 +87,8 @@ class Writer:
         return f"{self.pick(vocabulary.COMPANIES)} {self.pick(vocabulary.TRADES)}"
 
     def street(self) -> str:
-        return f"{self.rng.randrange(1, 400)} {self.pick(vocabulary.STREETS)} {self.rng.choice(('Road', 'Lane', 'St'))}"
+        kind = self.rng.choice(("Road", "Lane", "St"))
+        return f"{self.rng.randrange(1, 400)} {self.pick(vocabulary.STREETS)} {kind}"
 
     def town(self) -> str:
         return f"{self.rng.randrange(10_000, 99_999)} {self.pick(vocabulary.TOWNS)}"
@@ -95,14 +96,18 @@ class Writer:
     def date(self) -> str:
         rng = self.rng
         day, month, year = rng.randrange(1, 29), rng.randrange(1, 13), rng.randrange(1998, 2027)
-        return rng.choice((f"{year}-{month:02}-{day:02}", f"{day:02}/{month:02}/{year}", f"{day:02}.{month:02}.{year}"))
+        return rng.choice(
+            (f"{year}-{month:02}-{day:02}", f"{day:02}/{month:02}/{year}", f"{day:02}.{month:02}.{year}")
+        )
 
     def amount(self) -> str:
         return f"${self.rng.randrange(100, 100_000) / 100:,.2f}"
 
     def number(self) -> str:
         rng = self.rng
-        return rng.choice((str(rng.randrange(2, 1000)), f"{rng.randrange(1000, 900_000):,}", f"{rng.random() * 90:.1f}"))
+        return rng.choice(
+            (str(rng.randrange(2, 1000)), f"{rng.randrange(1000, 900_000):,}", f"{rng.random() * 90:.1f}")
+        )
 
     def code(self) -> str:
         rng = self.rng

@@ -1,7 +1,7 @@
 """The families of pages, one per module.
 
-A layout draws a picture of what a writer writes, at a resolution. A set makes pages of layouts: it is a function of
-the family of seeds and the seed, and nothing else.
+A layout draws a picture of what a writer writes, at a resolution. A set makes pages of layouts: it is a function
+of the family of seeds and the seed, and nothing else.
 """
 
 from __future__ import annotations

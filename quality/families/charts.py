@@ -10,7 +10,7 @@ from tests.pictures.render import Picture
 
 
 def chart_page(writer: Writer, dpi: int) -> Picture:
-    """The text is: title, legend, values from left to right, scale from top to bottom, names, caption, paragraphs."""
+    """In this order: title, legend, values from left to right, scale from the top, names, caption, paragraphs."""
     rng = writer.rng
     sheet = Sheet(A4, dpi)
     sans = writer.sans

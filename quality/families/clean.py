@@ -41,7 +41,7 @@ def letter(writer: Writer, dpi: int) -> Picture:
 
 
 def book(writer: Writer, dpi: int) -> Picture:
-    """A page of a book: a running title, paragraphs, sometimes the heading of a chapter, the number of the page."""
+    """A page of a book: a running title, paragraphs, sometimes a chapter's heading, the number of the page."""
     rng = writer.rng
     sheet = Sheet(_BOOK, dpi)
     regular, bold, italic = writer.serif

@@ -11,7 +11,7 @@ from quality.sheet import A4, LETTER, Sheet
 from quality.writer import Faces, Writer
 from tests.pictures.render import Picture
 
-_GAP = 18.0
+_GAP = 14.0
 
 
 def columns(writer: Writer, dpi: int) -> Picture:
@@ -65,7 +65,10 @@ def _column(
             y += 0.6 * size
             y = sheet.paragraph((x, y), writer.title(3), faces.bold, size + 2, width=width) + 0.2 * size
         text = writer.paragraph(rng.randrange(2, 6))
-        y = sheet.paragraph((x, y), text, faces.regular, size, width=width, leading=1.25, bottom=bottom) + 0.5 * size
+        y = (
+            sheet.paragraph((x, y), text, faces.regular, size, width=width, leading=1.25, bottom=bottom)
+            + 0.5 * size
+        )
 
 
 def _scene(writer: Writer) -> Image.Image:
@@ -76,5 +79,5 @@ def _scene(writer: Writer) -> Image.Image:
 
 def draw(split: Split, seed: int) -> Page:
     writer = Writer(split, "columns", seed)
-    picture = columns(writer, writer.rng.choice((150, 200)))
+    picture = columns(writer, writer.rng.choice((110, 130, 150, 200)))
     return as_png(scanner.scanned(picture, writer.rng, noise=8))

@@ -16,16 +16,16 @@ from tests.pictures.render import Picture
 def faint(picture: Picture, writer: Writer) -> Picture:
     """Grey ink on grey paper, with streaks and grain."""
     rng = writer.rng
-    image = scanner.faded(scanner.worn(picture.image, rng, 0.7), rng.randrange(130, 180), rng.randrange(215, 245))
-    return scanner.with_image(picture, degrade.noise(image, writer.seed(), deviation=rng.uniform(8, 16)))
+    image = scanner.faded(scanner.worn(picture.image, rng, 0.6), rng.randrange(95, 150), rng.randrange(215, 245))
+    return scanner.with_image(picture, degrade.noise(image, writer.seed(), deviation=rng.uniform(5, 10)))
 
 
 def noisy(picture: Picture, writer: Writer) -> Picture:
     """Strong grain and dust."""
     rng = writer.rng
     image = degrade.blur(scanner.faded(picture.image, 60, 225), writer.seed(), radius=0.8)
-    image = degrade.noise(image, writer.seed(), deviation=rng.uniform(25, 45))
-    return scanner.with_image(picture, scanner.speckled(image, rng, rng.uniform(0.002, 0.012)))
+    image = degrade.noise(image, writer.seed(), deviation=rng.uniform(15, 30))
+    return scanner.with_image(picture, scanner.speckled(image, rng, rng.uniform(0.001, 0.006)))
 
 
 def faxed(picture: Picture, writer: Writer) -> Picture:

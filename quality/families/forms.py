@@ -37,7 +37,15 @@ def _values(writer: Writer) -> tuple[str, str]:
     """A label and a value for it."""
     label = writer.pick(vocabulary.FIELDS)
     return label, writer.rng.choice(
-        (writer.person(), writer.date(), writer.code(), writer.amount(), writer.phone(), writer.town(), writer.street())
+        (
+            writer.person(),
+            writer.date(),
+            writer.code(),
+            writer.amount(),
+            writer.phone(),
+            writer.town(),
+            writer.street(),
+        )
     )
 
 
@@ -49,7 +57,8 @@ def _boxes(sheet: Sheet, writer: Writer, y: float) -> float:
         width = (sheet.width - 2 * _LEFT) / count
         for number in range(count):
             x = _LEFT + number * width
-            sheet.box((x, y - 12), (x + width, y + 16))
+            shade = rng.choice((255, 255, 255, 225))
+            sheet.box((x, y - 12), (x + width, y + 16), fill=shade)
             label, value = _values(writer)
             sheet.write((x + 3, y - 4), label, writer.sans.regular, 6.5)
             face = rng.choice((writer.mono.regular, writer.sans.regular, writer.mono.bold))
@@ -101,5 +110,5 @@ def _signature(sheet: Sheet, writer: Writer, y: float) -> None:
 
 def draw(split: Split, seed: int) -> Page:
     writer = Writer(split, "forms", seed)
-    picture = form(writer, writer.rng.choice((130, 150, 200)))
+    picture = form(writer, writer.rng.choice((100, 120, 150, 200)))
     return as_png(scanner.scanned(picture, writer.rng, noise=12, skew=0.8))

@@ -11,7 +11,7 @@ from quality.writer import Writer
 from tests.pictures.render import Picture
 
 _HARD = Hardship(
-    size=2300, tilt=4, perspective=0.03, waves=0.003, light=0.6, shadow=0.6, blur=1.6, motion=3, noise=12,
+    size=2300, tilt=3, perspective=0.025, waves=0.003, light=0.45, shadow=0.5, blur=1.6, motion=3, noise=13,
     quality=(40, 75),
 )  # fmt: skip
 

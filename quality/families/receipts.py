@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from PIL import Image
 
@@ -14,10 +15,14 @@ from quality.writer import Writer
 from tests.pictures.render import Picture
 
 _WIDTH = 226.0  # 80 mm
+_HARD = Hardship(
+    size=1600, margin=0.04, tilt=2.5, perspective=0.012, waves=0.002, light=0.25, shadow=0.25, creases=7, blur=0.8,
+    motion=1, noise=6,
+)  # fmt: skip
 
 
 def receipt(writer: Writer, dpi: int) -> Picture:
-    """Names on the left, prices on the right, in a narrow or a fixed-width face; each line is one line of the text."""
+    """Names on the left, prices on the right, in a narrow or fixed-width face; line by line."""
     rng = writer.rng
     items = rng.randrange(4, 16)
     sheet = Sheet((_WIDTH, 250 + 2 * 12.5 * items), dpi)
@@ -78,7 +83,9 @@ def thermal(picture: Picture, writer: Writer) -> Picture:
     rng = writer.rng
     image = picture.image
     if rng.random() < 0.5:
-        dots = image.resize((round(image.width * 203 / picture.dpi / 1.4), round(image.height * 203 / picture.dpi / 1.4)))
+        dots = image.resize(
+            (round(image.width * 203 / picture.dpi / 1.4), round(image.height * 203 / picture.dpi / 1.4))
+        )
         image = dots.point([0] * 150 + [255] * 106).resize(image.size, Image.Resampling.BILINEAR)
     image = scanner.worn(image, rng, rng.uniform(0, 0.5))
     return scanner.with_image(picture, scanner.faded(image, rng.randrange(40, 130), rng.randrange(200, 240)))
@@ -87,8 +94,5 @@ def thermal(picture: Picture, writer: Writer) -> Picture:
 def draw(split: Split, seed: int) -> Page:
     writer = Writer(split, "receipts", seed)
     paper = thermal(receipt(writer, 300), writer)
-    hard = Hardship(
-        size=writer.rng.randrange(1100, 1600), tilt=4, perspective=0.025, waves=0.004, creases=22, blur=1.2, noise=9,
-        margin=0.07, motion=1.5,
-    )  # fmt: skip
+    hard = replace(_HARD, size=writer.rng.randrange(1300, 1900))
     return photograph(paper, writer.rng, hard)

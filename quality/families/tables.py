@@ -16,9 +16,7 @@ def table_page(writer: Writer, dpi: int) -> Picture:
     rng = writer.rng
     sheet = Sheet(A4 if rng.random() < 0.6 else (A4[1], A4[0]), dpi)
     sheet.write((_LEFT, 56), writer.title(4), writer.sans.bold, 15)
-    y = sheet.paragraph(
-        (_LEFT, 78), writer.paragraph(2), writer.serif.regular, 10, width=sheet.width - 2 * _LEFT
-    )
+    y = sheet.paragraph((_LEFT, 78), writer.paragraph(2), writer.serif.regular, 10, width=sheet.width - 2 * _LEFT)
     for number in range(1, 3):
         room = int((sheet.height - y - 110) / 17)
         if room < 6:
@@ -38,7 +36,7 @@ def _table(sheet: Sheet, writer: Writer, y: float, rows: int) -> float:
     ruled, shaded = rng.choice((True, True, False)), rng.random() < 0.3
     face = rng.choice((writer.sans, writer.serif, writer.mono))
     size = rng.choice((7.0, 8.0, 9.0)) if face is not writer.mono else 7.0
-    step = rng.choice((13.0, 15.0, 17.0))
+    step = size * rng.uniform(1.35, 1.9)
     dark = ruled and rng.random() < 0.4
     kinds = [rng.choice((_count, _money, _percent, _code, _count)) for _ in edges[1:]]
     top = y - step + 4
@@ -90,5 +88,5 @@ def _code(writer: Writer) -> str:
 
 def draw(split: Split, seed: int) -> Page:
     writer = Writer(split, "tables", seed)
-    picture = table_page(writer, writer.rng.choice((150, 200)))
+    picture = table_page(writer, writer.rng.choice((100, 120, 150, 200)))
     return as_png(scanner.scanned(picture, writer.rng, noise=8))

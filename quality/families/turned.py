@@ -22,7 +22,7 @@ _JPEG_QUALITY = 92
 def draw(split: Split, seed: int) -> Page:
     """Four consecutive seeds are the four turns of one page."""
     base, at = divmod(seed, len(ROTATIONS))
-    upright = _KINDS[base % len(_KINDS)](split, _OTHER_SEEDS + base)
+    upright = _KINDS[base % len(_KINDS)](split, _OTHER_SEEDS + base // len(_KINDS))
     rotation = ROTATIONS[at]
     with Image.open(io.BytesIO(upright.file)) as image:
         image.load()

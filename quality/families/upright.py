@@ -10,7 +10,17 @@ from PIL import Image
 
 from quality import scanner, vocabulary
 from quality.families import (
-    Draw, charts, clean, columns, faint, forms, languages, photographs, receipts, skew, tables,
+    Draw,
+    charts,
+    clean,
+    columns,
+    faint,
+    forms,
+    languages,
+    photographs,
+    receipts,
+    skew,
+    tables,
 )  # fmt: skip
 from quality.page import Page, Split, as_png
 from quality.sheet import A4, Sheet
@@ -54,7 +64,9 @@ def nearly_empty(writer: Writer) -> Picture:
     sheet = Sheet(A4, 120)
     for _ in range(writer.rng.randrange(1, 3)):
         at = (writer.rng.uniform(50, 350), writer.rng.uniform(80, 780))
-        sheet.write(at, writer.title(writer.rng.randrange(1, 4)), writer.serif.regular, writer.rng.choice((10, 14)))
+        sheet.write(
+            at, writer.title(writer.rng.randrange(1, 4)), writer.serif.regular, writer.rng.choice((10, 14))
+        )
     return sheet.picture()
 
 
@@ -90,7 +102,7 @@ def draw(split: Split, seed: int) -> Page:
     """Every other page is sparse."""
     at, full = divmod(seed, 2)
     if full:
-        return _smaller(_FULL[at % len(_FULL)](split, _OTHER_SEEDS + at))
+        return _smaller(_FULL[at % len(_FULL)](split, _OTHER_SEEDS + at // len(_FULL)))
     writer = Writer(split, "upright", seed)
     picture = _SPARSE[at % len(_SPARSE)](writer)
     page = as_png(scanner.scanned(picture, writer.rng, skew=0.6))
