@@ -22,8 +22,7 @@ class Page:
     """An image file and its text in reading order.
 
     `rotation` is the number of degrees by which the page must be turned clockwise to be upright: 0, 90, 180, 270.
-    `group` is the value by which the report divides a set ("72 dpi"), or empty. `base` names the page of which
-    this one is a turned copy, or is empty.
+    `group` is the value by which the report divides a set ("72 dpi"), or empty.
     """
 
     file: bytes
@@ -31,7 +30,6 @@ class Page:
     language: str = "eng"
     rotation: int = 0
     group: str = ""
-    base: str = ""
 
 
 def as_png(picture: Picture, rotation: int = 0) -> Page:

@@ -30,4 +30,4 @@ def draw(split: Split, seed: int) -> Page:
         picture = Picture(image.copy(), upright.text, dpi)
         photo = image.format == "JPEG"
     page = as_jpeg(picture, _JPEG_QUALITY, rotation) if photo else as_png(picture, rotation)
-    return replace(page, group=f"{rotation}°", base=f"{base}")
+    return replace(page, group=f"{rotation}°")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from quality import goals, metrics, report
 from quality.abilities import abilities
 from quality.score import Score, figures
+
+RESULTS = Path("quality/results.json")
 
 
 def score(of: str, number: int, subject: str, **other: Any) -> Score:
@@ -126,6 +129,13 @@ def test_the_document_holds_the_figures_and_keeps_the_rest(tmp_path: Path) -> No
     assert "old" not in text
     assert "Some CPU (AVX2), 2 cores" in text
     assert "| tables: tables of 5 to 8 columns | 1 | 2.00 (1.00) | 3.00 (1.50) |" in text
+
+
+def test_the_document_at_hand_is_what_the_results_at_hand_give(tmp_path: Path) -> None:
+    document = tmp_path / "quality.md"
+    document.write_text(report.DOCUMENT.read_text())
+    report.write(json.loads(RESULTS.read_text()), document)
+    assert document.read_text() == report.DOCUMENT.read_text()
 
 
 def test_the_abilities_are_those_of_the_processor(tmp_path: Path) -> None:

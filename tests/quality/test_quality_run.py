@@ -11,7 +11,7 @@ import pytest
 
 from quality.lanes import Job, measure
 from quality.page import Page
-from quality.readers import ReadFailed, ServiceReader  # noqa: F401 - the class is looked up by name
+from quality.readers import ReadFailed
 from quality.sets import SETS
 
 ROOT = Path(__file__).parents[2]
