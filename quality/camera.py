@@ -25,10 +25,12 @@ Bend = NDArray[np.float64]
 class Hardship:
     """How bad a photograph is.
 
-    `size` is its longer side, and `margin` the share of it that shows the desk at each side. `tilt` is the
-    largest turn in degrees; `perspective` the largest shift of a corner, and `waves` of a point of bent paper, as shares of
-    the size. `light` is the share of brightness lost in the darkest corner, `shadow` the chance of a shadow,
-    `creases` the depth of the folds' shading in levels. `blur` and `motion` are in pixels, `noise` in levels.
+    `size` is its longer side, and `margin` the share of it that shows the desk at each side.
+    `tilt` is the largest turn in degrees.
+    `perspective` is the largest shift of a corner, and `waves` of a point of bent paper, as shares of the size.
+    `light` is the share of brightness lost in the darkest corner, `shadow` the chance of a shadow.
+    `creases` is the depth of the folds' shading, in levels.
+    `blur` and `motion` are in pixels, `noise` in levels.
     """
 
     size: int
