@@ -26,6 +26,7 @@ from quality.score import Score, figures
 from quality.sets import SETS
 from quality.subjects import SUBJECTS
 
+_SAID_EVERY = 100  # readings
 _RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -109,6 +110,8 @@ def _measure(jobs: list[Job], arguments: argparse.Namespace, console: Console) -
         for some in measure(jobs, arguments.subjects or list(SUBJECTS), arguments.lanes):
             scores += some
             progress.advance(task)
+            if not console.is_terminal and len(scores) % _SAID_EVERY < len(some):  # logs show no progress bar
+                console.print(f"{len(scores)} readings, {time.monotonic() - began:.0f} s since the beginning")
     order = {job.of: at for at, job in enumerate(jobs)}
     return {
         "machine": machine.describe(),

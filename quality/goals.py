@@ -148,7 +148,7 @@ GOALS = (
 )
 
 # What even a few pages must reach, by set: the smallest F1 of every subject.
-_LEAST_F1 = {"clean": 0.95, "columns": 0.9, "forms": 0.6, "tables": 0.6, "languages": 0.8}
+_LEAST_F1 = {"clean": 0.95, "columns": 0.9, "forms": 0.6, "tables": 0.6, "languages": 0.6}
 _WORSE_THAN_BASE = 0.05  # F1
 
 

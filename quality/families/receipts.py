@@ -16,7 +16,7 @@ from tests.pictures.render import Picture
 
 _WIDTH = 226.0  # 80 mm
 _HARD = Hardship(
-    size=1600, margin=0.04, tilt=2.5, perspective=0.012, waves=0.002, light=0.25, shadow=0.25, creases=7, blur=0.8,
+    size=1600, margin=0.04, tilt=2.5, perspective=0.012, waves=0.002, light=0.25, shadow=0.2, creases=5, blur=0.8,
     motion=1, noise=6,
 )  # fmt: skip
 
@@ -87,8 +87,8 @@ def thermal(picture: Picture, writer: Writer) -> Picture:
             (round(image.width * 203 / picture.dpi / 1.4), round(image.height * 203 / picture.dpi / 1.4))
         )
         image = dots.point([0] * 150 + [255] * 106).resize(image.size, Image.Resampling.BILINEAR)
-    image = scanner.worn(image, rng, rng.uniform(0, 0.5))
-    return scanner.with_image(picture, scanner.faded(image, rng.randrange(40, 130), rng.randrange(200, 240)))
+    image = scanner.worn(image, rng, rng.uniform(0, 0.4))
+    return scanner.with_image(picture, scanner.faded(image, rng.randrange(40, 115), rng.randrange(205, 240)))
 
 
 def draw(split: Split, seed: int) -> Page:
