@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short audit sbom fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short quality quality-short audit sbom fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -95,6 +95,12 @@ bench: setup ## Run the benchmark and write docs/performance.md
 
 bench-short: setup ## A two-minute benchmark: fails on wrong answers, writes nothing
 	@$(BIN)/python -m bench --short
+
+quality: setup ## Measure how well pages are read and write docs/quality.md: make quality [DATA=folder of your own]
+	@$(BIN)/python -m quality $(if $(DATA),--data '$(DATA)')
+
+quality-short: setup ## The same with a few pages: fails if something is badly wrong, writes nothing
+	@$(BIN)/python -m quality --short
 
 fork: setup ## Point Argo CD at your repository: make fork REPO=https://... [REVISION=branch]
 	@$(BIN)/python -m scripts.point_at_fork $(REPO) $(REVISION)
