@@ -57,9 +57,11 @@ class ServiceReader:
         from model_server.reading.worker import Worker  # noqa: PLC0415
 
         config = {
-            "engine": "tesserocr",
+            "engine": "auto",
+            "tesseract": "tesserocr",
+            "neural": "neural",
             "tessdata": str(TESSDATA),
-            "languages": ["eng"],
+            "languages": [],
             "max_pixels": _MAX_PIXELS,
         }
         self._worker = Worker(config)
@@ -75,6 +77,7 @@ class ServiceReader:
             "languages": list(languages),
             "psm": psm,
             "engine": engine,
+            "orientation": "auto",
         }
         forget_complaints()
         began = time.process_time()
@@ -83,7 +86,8 @@ class ServiceReader:
         if error := answer.get("error"):
             raise ReadFailed(f"{error['code']}: {error.get('cause') or error['text']}")
         page = answer["page"]
-        return Reading(page["text"], page["words"], used, page.get("rotation", 0), page.get("skew", 0.0))
+        share = page["lines_read_again"] / page["lines"] if page["lines"] else 0.0
+        return Reading(page["text"], page["words"], used, page["rotation"], page["skew"], share)
 
 
 class BareTesseract:

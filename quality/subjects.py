@@ -21,4 +21,6 @@ BASE = "bare-tesseract"  # the others' CPU time is divided by that of this one
 SUBJECTS = {
     BASE: Subject("bare Tesseract", BareTesseract, "tesseract"),
     "tesseract": Subject("`engine=tesseract`", ServiceReader, "tesseract"),
+    "auto": Subject("`engine=auto`", ServiceReader, "auto"),
+    "neural": Subject("`engine=neural`", ServiceReader, "neural"),
 }
