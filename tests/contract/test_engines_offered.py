@@ -101,6 +101,17 @@ def test_the_engines_and_their_data_are_listed(gateway: httpx.Client, lean: http
     assert (allowed.languages, allowed.engines, allowed.neural) == (["deu", "eng"], ["auto", "tesseract"], None)
 
 
+def test_the_setting_allows_languages_for_both_engines(launch: Launch, label_png: bytes) -> None:
+    with launch(model={"LANGUAGES": "eng,fra"}) as pair, client(pair) as gateway:
+        found = Languages.model_validate_json(gateway.get("/gateway/languages").content)
+        assert found.engines_of == {"eng": ["tesseract", "neural"], "fra": ["neural"]}
+        assert [*found.tesseract.languages] == ["eng"]
+        for engine in ("auto", "tesseract", "neural"):
+            refused = send(gateway, label_png, engine=engine, languages="deu")
+            assert (refused.status_code, refused.json()["code"]) == (400, "unknown_language")
+            assert languages(read(gateway, png(german.page()), engine=engine, languages="auto")) != ["deu"]
+
+
 @pytest.mark.parametrize("engine", ["tesseract", "neural", "auto"])
 def test_the_language_of_each_page_is_found(gateway: httpx.Client, page_png: bytes, engine: str) -> None:
     found = [
