@@ -56,7 +56,7 @@ def mix(embedded: Sequence[PlacedWord], recognised: Page) -> tuple[Page, Source]
 
 def _placed(word: Word, page: Page) -> PlacedWord:
     """A recognised word, with the direction of the page and its own height if that is not 0."""
-    placed = PlacedWord(word["text"], _box(word), word["confidence"], "ocr")
+    placed = PlacedWord(word["text"], _box(word), word["confidence"], "ocr", engine=word.get("engine"))
     rotation, skew = page.get("rotation", 0), page.get("skew", 0.0)
     if not rotation and not skew:
         return placed

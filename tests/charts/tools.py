@@ -65,7 +65,7 @@ OPTIONS: dict[str, dict[str, Values]] = {
         "one engine": {"config": {"engine": "tesseract", "tesseract": "pytesseract"}},
         "no CPU limit": {"resources": {"limits": {"cpu": None}}},
         "no memory limit": {"resources": {"limits": {"memory": None}}},
-        "three workers": {"config": {"workers": 3}, "resources": {"limits": {"memory": "2Gi"}}},
+        "three workers": {"config": {"workers": 3}, "resources": {"limits": {"memory": "3Gi"}}},
         "four cores": {"resources": {"limits": {"cpu": "3500m", "memory": "3Gi"}}},
         "service's defaults": {"config": {"maxQueue": None, "logLevel": None, "workerMaxPages": None}},
     },
