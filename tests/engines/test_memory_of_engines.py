@@ -49,6 +49,5 @@ def test_pages_of_all_sizes(launch: Launch) -> None:
     tesseract = resident_mib(launch, "tesseract")
     for engine in ("auto", "neural"):
         found = resident_mib(launch, engine)
-        print(engine, max(tesseract), max(tesseract[:4]), max(found), max(found[:4]), found[::10])
         assert max(found) < max(tesseract) + MOST_FOR_NEURAL
         assert max(found) < MOST_GROWTH * max(found[:4])
