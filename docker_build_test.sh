@@ -13,13 +13,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly BASE_IMAGE=${BASE_IMAGE:-python:3.11-slim} LANGUAGES=${LANGUAGES:-eng}
 readonly TEST_LANGUAGES=${TEST_LANGUAGES-eng deu fra}
-readonly MAX_CONTEXT_BYTES=2000000 MAX_GATEWAY_BYTES=90000000 MAX_MODEL_BYTES=300000000
+readonly MAX_CONTEXT_BYTES=2000000 MAX_GATEWAY_BYTES=90000000
+readonly MAX_MODEL_BYTES=420000000 MAX_LEAN_BYTES=280000000 # with the neural engine, and without
 readonly MAX_START_MS=${MAX_START_MS:-20000} # usually 4 to 6 s; a busy machine takes longer
 readonly STOP_SECONDS=130 # more than the grace period for documents
 readonly LOAD_SECONDS=7
 readonly CODE_LAYERS=3 # the last layers of each Dockerfile: two copies of code, and its compilation
 readonly SERVICES=(model-server api-gateway)
 readonly RUN=ocr-image-test-$$ # names the containers, network, volume and tags of this run
+readonly LEAN=lean # the model server built with NEURAL=false, which is tested and removed
 readonly TEXT="HELLO 2026" PICTURE=tests/images/hello.png PHOTO=tests/images/hello.heic
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 readonly VERSION
@@ -28,6 +30,10 @@ declare -A dockerfile=([model-server]=Dockerfile.model [api-gateway]=Dockerfile.
 declare -A module=([model-server]=model_server [api-gateway]=api_gateway)
 declare -A port=([model-server]=8080 [api-gateway]=8001)
 declare -A readiness=([model-server]=/v1/models/ocr-model [api-gateway]=/health/ready)
+for container in "$LEAN" compiled; do # more model servers
+    port[$container]=${port[model-server]}
+    readiness[$container]=${readiness[model-server]}
+done
 declare -A url size over_base build_ms rebuild_ms ready_ms stop_ms load
 buildkit=0
 scratch=$(mktemp -d)
@@ -134,6 +140,17 @@ build_service() {
     over_base[$service]=$((size[$service] - base))
     good "$service: $(megabytes "${size[$service]}"), $(megabytes "${over_base[$service]}") over its base," \
         "in $(seconds "${build_ms[$service]}")"
+}
+
+# Without the neural engine.
+build_lean() {
+    local began_ms
+    began_ms=$(now_ms)
+    build "$LEAN:$RUN" model-server . --build-arg "LANGUAGES=$LANGUAGES" --build-arg NEURAL=false
+    size[$LEAN]=$(bytes_of "$LEAN:$RUN")
+    over_base[$LEAN]=$((size[$LEAN] - $(bytes_of "$BASE_IMAGE")))
+    good "model-server with NEURAL=false: $(megabytes "${size[$LEAN]}")," \
+        "$(megabytes "${over_base[$LEAN]}") over its base, in $(seconds $(($(now_ms) - began_ms)))"
 }
 
 check_size() {
@@ -288,6 +305,59 @@ check_answers() {
     good "$((at + 1)) series exist and increased"
 }
 
+# predict NAME ENGINE: has a model server read the picture, writes the body to $scratch/body, prints the status.
+predict() {
+    printf '{"instances": [{"image": {"b64": "%s"}, "parameters": {"engine": "%s"}}]}' \
+        "$(base64 <$PICTURE | tr -d '\n')" "$2" >"$scratch/call"
+    curl --silent --show-error --max-time 30 --output "$scratch/body" --write-out '%{http_code}' \
+        --header 'Content-Type: application/json' --data-binary "@$scratch/call" \
+        "${url[$1]}/v1/models/ocr-model:predict" || die "curl got no answer from $1"
+}
+
+check_engines() {
+    local engine status
+    for engine in auto tesseract neural; do
+        status=$(predict model-server "$engine")
+        [[ "$status" == 200 && $(<"$scratch/body") == *"\"text\":\"$TEXT"*"\"engine\":{\"name\":\"$engine\""* ]] ||
+            die "engine=$engine gave $status $(cat "$scratch/body")"
+    done
+    good "the picture is read with engine=auto, tesseract and neural"
+}
+
+# Python may not write to the image at run time. Here it may: it writes what the image lacks.
+check_compiled() {
+    local name=$RUN-compiled missing
+    docker run --detach --name "$name" --network "$RUN" --user 0 --env PYTHONDONTWRITEBYTECODE= \
+        --env MODEL_SERVER_WORKERS=1 --publish "127.0.0.1::${port[compiled]}" model-server:latest >/dev/null
+    find_url compiled
+    wait_ready compiled
+    [ "$(predict compiled auto)" = 200 ] || die "the picture gave $(cat "$scratch/body")"
+    missing=$(docker diff "$name" | sed -n 's/^A \(.*\.pyc\)$/\1/p')
+    docker rm --force "$name" >/dev/null
+    [ -z "$missing" ] || die "Dockerfile.model must import what these are compiled from: $missing"
+    good "all that the model server imports is compiled in the image"
+}
+
+check_lean() {
+    local answer status began_ms
+    began_ms=$(now_ms)
+    run $LEAN --publish "127.0.0.1::${port[$LEAN]}" --memory 1g "$LEAN:$RUN"
+    find_url $LEAN
+    wait_ready $LEAN
+    good "with NEURAL=false, the model server is ready after $(seconds $(($(now_ms) - began_ms)))"
+    answer=$(curl --silent --show-error --max-time 10 "${url[$LEAN]}/engine") || die "/engine of $LEAN does not answer"
+    [[ "$answer" == *'"neural":null'* ]] || die "with NEURAL=false, /engine says $answer"
+    status=$(predict $LEAN auto)
+    [[ "$status" == 200 && $(<"$scratch/body") == *"\"text\":\"$TEXT"*'"engine":{"name":"tesseract"'* ]] ||
+        die "with NEURAL=false, engine=auto gave $status $(cat "$scratch/body")"
+    status=$(predict $LEAN neural)
+    [[ "$status" == 400 && $(<"$scratch/body") == *'"code":"engine_unavailable"'* ]] ||
+        die "with NEURAL=false, engine=neural gave $status $(cat "$scratch/body")"
+    docker rm --force "$RUN-$LEAN" >/dev/null
+    docker rmi "$LEAN:$RUN" >/dev/null
+    good "it reads the picture with Tesseract, and refuses engine=neural"
+}
+
 check_inside() {
     local service=$1 label value
     docker exec --interactive "$RUN-$service" python - "${module[$service]}" <tests/images/inside.py ||
@@ -420,6 +490,8 @@ step "Building"
 for service in "${SERVICES[@]}"; do build_service "$service"; done
 check_size api-gateway $MAX_GATEWAY_BYTES
 check_size model-server $MAX_MODEL_BYTES
+build_lean
+check_size $LEAN $MAX_LEAN_BYTES
 for service in "${SERVICES[@]}"; do check_rebuild "$service"; done
 [ -z "$TEST_LANGUAGES" ] || check_languages
 
@@ -432,6 +504,9 @@ good "both health checks report healthy"
 
 step "Tests from outside"
 check_answers
+check_engines
+check_compiled
+check_lean
 
 step "Tests from inside"
 for service in "${SERVICES[@]}"; do check_inside "$service"; done

@@ -33,6 +33,8 @@ class AnswerPage(TypedDict):
     width: int | None
     height: int | None
     dpi: float | None
+    rotation: int
+    skew: float
     text: str
     confidence: float | None
     words: list[Word]
@@ -114,6 +116,8 @@ def read_page(
         "width": page["width"],
         "height": page["height"],
         "dpi": dpi,
+        "rotation": page.get("rotation", 0),
+        "skew": page.get("skew", 0.0),
         "text": page["text"],
         "confidence": page["confidence"],
         "words": page["words"],
@@ -141,6 +145,8 @@ def failed_page(
         "width": size[0],
         "height": size[1],
         "dpi": dpi,
+        "rotation": 0,
+        "skew": 0.0,
         "text": "",
         "confidence": None,
         "words": [],

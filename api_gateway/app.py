@@ -25,6 +25,7 @@ from api_gateway.upstream.concurrency import Concurrency
 from api_gateway.upstream.languages import InstalledLanguages
 from service_kit.body import BodyLimits
 from service_kit.errors import (
+    BadEngine,
     BadPsm,
     BadRequest,
     MethodNotAllowed,
@@ -100,7 +101,12 @@ async def _from_http(_request: object, error: Exception) -> Any:
 
 
 # Errors for bad values of query parameters; for all others `bad_parameter`.
-_PARAMETER_ERRORS = {"psm": BadPsm, "languages": UnknownLanguage, "pages": errors.BadPages}
+_PARAMETER_ERRORS = {
+    "psm": BadPsm,
+    "languages": UnknownLanguage,
+    "engine": BadEngine,
+    "pages": errors.BadPages,
+}
 
 
 async def _from_validation(_request: object, error: Exception) -> Any:

@@ -238,6 +238,8 @@ FROM_SPLITTER: dict[str, type[ServiceError]] = {
 RELAYED = {
     "unknown_language": 400,
     "bad_psm": 400,
+    "bad_engine": 400,
+    "engine_unavailable": 400,
     "image_too_large": 413,
     "not_an_image": 415,
     "unsupported_format": 415,

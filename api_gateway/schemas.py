@@ -10,7 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from api_gateway import formats
 from api_gateway.answer import Source
 from api_gateway.documents.selection import PATTERN, parse
-from service_kit.page import BETWEEN_LANGUAGES, LANGUAGE_NAME, MAX_LANGUAGES, PSMS, WARNINGS, Parameters
+from service_kit.page import (
+    ANY_LANGUAGE,
+    BETWEEN_LANGUAGES,
+    ENGINES,
+    LANGUAGE_NAME,
+    MAX_LANGUAGES,
+    PSMS,
+    WARNINGS,
+    EngineName,
+    Orientation,
+    Parameters,
+)
 
 if TYPE_CHECKING:
     Psm = str
@@ -18,6 +29,11 @@ else:
     Psm = Literal[tuple(map(str, PSMS))]  # the values, for /docs
 PSM_TEXT = "How Tesseract looks for text (its page segmentation mode): " + "; ".join(
     f"{number} {meaning}" for number, meaning in PSMS.items()
+)
+ENGINE_TEXT = (
+    "What reads the pages: "
+    + "; ".join(f"`{name}`: {meaning}" for name, meaning in ENGINES.items())
+    + ". Without it the server's default, `engine` of `GET /gateway/languages`."
 )
 FORMAT_TEXT = (
     "; ".join(f"`{name}` ({known.media_type}): {known.description}" for name, known in formats.FORMATS.items())
@@ -34,12 +50,20 @@ class OcrQuery(BaseModel):
         str,
         Field(
             description="Languages on the picture, the main one first, separated by commas or `+`; "
-            "`GET /gateway/languages` lists the available ones.",
-            examples=["eng", "eng,deu"],
+            "`GET /gateway/languages` lists the available ones. `auto`, alone, finds the language of each page.",
+            examples=["eng", "eng,deu", ANY_LANGUAGE],
             pattern=rf"^{LANGUAGE_NAME}({BETWEEN_LANGUAGES}{LANGUAGE_NAME}){{0,{MAX_LANGUAGES - 1}}}$",
         ),
     ] = "eng"
     psm: Annotated[Psm, Field(description=PSM_TEXT)] = "3"
+    engine: Annotated[EngineName | None, Field(description=ENGINE_TEXT)] = None
+    orientation: Annotated[
+        Orientation,
+        Field(
+            description="`auto`: a page that lies on its side or upside down is turned before it is read, and "
+            "`rotation` says by how much; boxes are those of the picture as it was sent. `off`: it is not turned."
+        ),
+    ] = "auto"
     format: Annotated[
         formats.Name | None,
         Field(description=FORMAT_TEXT),
@@ -91,7 +115,7 @@ class OcrQuery(BaseModel):
 
     @property
     def parameters(self) -> Parameters:
-        return Parameters(tuple(self.languages.split(",")), int(self.psm))
+        return Parameters(tuple(self.languages.split(",")), int(self.psm), self.engine, self.orientation)
 
 
 Confidence = Annotated[float, Field(ge=0, le=100)]
@@ -106,7 +130,8 @@ class WordSchema(BaseModel):
     text: str = Field(examples=["Total"])
     confidence: Confidence = Field(description="The engine's confidence, 0 to 100.", examples=[96.1])
     bbox: tuple[int, int, int, int] = Field(
-        description="x0, y0, x1, y1 in pixels from the upper left corner of the upright picture, ends excluded.",
+        description="x0, y0, x1, y1 in pixels from the upper left corner of the picture as it was sent, "
+        "turned by its EXIF; ends excluded.",
         examples=[[22, 24, 64, 41]],
     )
     block: int = Field(ge=1, description="Number of the block on the page.")
@@ -115,19 +140,37 @@ class WordSchema(BaseModel):
     source: Literal["embedded", "ocr"] | None = Field(
         default=None, description="Only on `mixed` pages: where the word comes from."
     )
+    engine: Literal["tesseract", "neural"] | None = Field(
+        default=None, description="Only on pages that two engines read: which one read the word."
+    )
+
+
+class NeuralSchema(BaseModel):
+    """The neural engine, as far as its text depends on it."""
+
+    __qualname__ = "Neural"  # in the OpenAPI document
+    model_config = ConfigDict(extra="forbid", title=__qualname__)
+
+    name: str = Field(examples=["PP-OCRv6 small"])
+    runtime: str = Field(examples=["openvino 2026.4.1"])
+    precision: str = Field(description="Of its arithmetic; texts may differ in a character.", examples=["bf16"])
+    weights: dict[str, str] = Field(description="SHA-256 of each model file.")
 
 
 class ModelSchema(BaseModel):
-    """The engine and data that read a page: enough to repeat the recognition exactly."""
+    """The engines and data that read a page: enough to repeat the recognition exactly."""
 
     __qualname__ = "Model"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__, protected_namespaces=())
 
     name: str = Field(examples=["ocr-model"])
-    engine: str = Field(examples=["tesserocr"])
-    tesseract: str = Field(description="Version of the engine.", examples=["5.5.4"])
-    languages: list[str] = Field(examples=[["eng"]])
-    traineddata: dict[str, str] = Field(description="SHA-256 of each language's data.")
+    engine: EngineName = Field(description="The engine that was used.", examples=["auto"])
+    tesseract: str | None = Field(
+        description="Version of Tesseract; null if it did not read the page.", examples=["5.5.4"]
+    )
+    languages: list[str] = Field(description="For `auto`, those that were found.", examples=[["eng"]])
+    traineddata: dict[str, str] = Field(description="SHA-256 of Tesseract's data of each language.")
+    neural: NeuralSchema | None = Field(description="The neural engine; null if it did not read the page.")
 
 
 class PageSchema(BaseModel):
@@ -143,10 +186,15 @@ class PageSchema(BaseModel):
         "others recognised; each says which. `ocr`: all are recognised."
     )
     width: int | None = Field(
-        ge=1, description="Pixels of the upright page; null for a failed page that was not opened."
+        ge=1, description="Pixels of the picture, turned by its EXIF; null for a failed page that was not opened."
     )
-    height: int | None = Field(ge=1, description="Pixels of the upright page.")
+    height: int | None = Field(ge=1, description="Pixels of the picture.")
     dpi: float | None = Field(description="Pixels per inch: of a drawn page of a PDF, or as a TIFF gives it.")
+    rotation: Literal[0, 90, 180, 270] = Field(
+        description="By how many degrees clockwise the picture must be turned to be upright. Boxes, `width` and "
+        "`height` are those of the picture as it was sent."
+    )
+    skew: float = Field(description="By how many degrees the lines of the upright picture fall to the right.")
     text: str
     confidence: Confidence | None = Field(description="Mean over the words; null without words.")
     words: list[WordSchema]
@@ -185,12 +233,42 @@ class OcrAnswer(BaseModel):
     )
 
 
+class TesseractSchema(BaseModel):
+    """Tesseract, and its data."""
+
+    __qualname__ = "Tesseract"  # in the OpenAPI document
+    model_config = ConfigDict(extra="forbid", title=__qualname__)
+
+    version: str = Field(examples=["5.5.4"])
+    languages: dict[str, str] = Field(description="SHA-256 of each language's data.")
+
+
+class NeuralOffer(NeuralSchema):
+    """The neural engine, and the languages that it reads."""
+
+    __qualname__ = "NeuralLanguages"  # in the OpenAPI document
+    model_config = ConfigDict(extra="forbid", title=__qualname__)
+
+    languages: list[str] = Field(examples=[["deu", "eng"]])
+
+
 class Languages(BaseModel):
-    """Available languages and formats, and limits."""
+    """Available engines, languages and formats, and limits."""
 
     model_config = ConfigDict(extra="forbid")
 
-    languages: list[str] = Field(examples=[["deu", "eng"]])
+    languages: list[str] = Field(description="All that an engine reads.", examples=[["deu", "eng"]])
+    engines_of: dict[str, list[Literal["tesseract", "neural"]]] = Field(
+        description="Which engines read each language.",
+        examples=[{"deu": ["tesseract"], "eng": ["tesseract", "neural"]}],
+    )
+    engine: EngineName = Field(description="The engine for requests that name none.")
+    engines: list[EngineName] = Field(description="Those that can be asked for.")
+    tesseract: TesseractSchema
+    neural: NeuralOffer | None = Field(description="Null if it is not installed.")
+    orientation: str | None = Field(
+        description="SHA-256 of the model that finds turned pages; null if it is not installed."
+    )
     formats: list[str] = Field(description="Supported formats of pictures.", examples=[["png", "jpeg"]])
     max_megapixels: float
     max_image_mib: float

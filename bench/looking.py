@@ -36,11 +36,11 @@ def main() -> None:
         file = Path(folder) / "page.pdf"
         file.write_bytes(_document(a4(1).text))
         pages = PdfPages(file, None, _LIMITS)
-        embedded = _least(lambda: pages.page(1, _DPI, embedded_text=True))
-        drawing = _least(lambda: pages.page(1, _DPI, embedded_text=False))
+        embedded = least(lambda: pages.page(1, _DPI, embedded_text=True))
+        drawing = least(lambda: pages.page(1, _DPI, embedded_text=False))
         _, picture = pages.page(1, _DPI, embedded_text=False)
         with mock.patch.object(pdf_text, "look", lambda _page, _text, letters, *_: Seen(letters, more=False)):
-            blind = _least(lambda: pages.page(1, _DPI, embedded_text=True))
+            blind = least(lambda: pages.page(1, _DPI, embedded_text=True))
     decoding.prepare(_LIMITS.pixels)
     grey = decoding.decode(picture, read_header(picture)).image
     recognition = min(reading.cpu for reading in limit.run([grey], [0] * 3, 1).readings)
@@ -61,7 +61,7 @@ def _document(text: str) -> bytes:
     return stream.getvalue()
 
 
-def _least(work: Callable[[], object]) -> float:
+def least(work: Callable[[], object]) -> float:
     seconds = []
     for _ in range(_TIMES):
         began = time.process_time()

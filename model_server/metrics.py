@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from model_server.errors import OUTCOMES
 from model_server.image_header import FORMATS
+from service_kit.page import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 _CONFIDENCE = (10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 100)
+_ROTATIONS = (0, 90, 180, 270)
+_SKEWED_DEGREES = 0.5
 RESTART_REASONS = ("crashed", "memory", "deadline", "abandoned", "pages")
 
 
@@ -67,6 +70,24 @@ class ModelServerMetrics(Collector):
         self._wordless = Counter(
             "ocr_pages_without_words", "Pages read on which no word was found.", registry=registry
         )
+        self._pages = Counter(
+            "ocr_pages_read", "Pages read, by the engine that was used.", ["engine"], registry=registry
+        )
+        self._lines = Counter("ocr_lines", "Lines that the neural detector found on pages.", registry=registry)
+        self._lines_again = Counter(
+            "ocr_lines_read_again",
+            "Those that Tesseract had missed or doubted, and that the neural engine read.",
+            registry=registry,
+        )
+        self._turned = Counter(
+            "ocr_pages_turned",
+            "Pages read, by how many degrees clockwise they were turned first.",
+            ["rotation"],
+            registry=registry,
+        )
+        self._deskewed = Counter(
+            "ocr_pages_deskewed", "Pages read whose lines slanted by half a degree or more.", registry=registry
+        )
         self.restarts = Counter(
             "ocr_worker_restarts", "Workers replaced, by reason.", ["reason"], registry=registry
         )
@@ -74,6 +95,10 @@ class ModelServerMetrics(Collector):
             self._outcomes.labels(outcome)
         for name in FORMATS:
             self._images.labels(name)
+        for engine in ENGINES:
+            self._pages.labels(engine)
+        for rotation in _ROTATIONS:
+            self._turned.labels(rotation)
         for reason in RESTART_REASONS:
             self.restarts.labels(reason)
         registry.register(self)
@@ -98,6 +123,12 @@ class ModelServerMetrics(Collector):
         self._recognition.observe(page["duration_seconds"])
         self._images.labels(page["format"]).inc()
         self._words.inc(len(page["words"]))
+        if page["engine"] is not None:
+            self._pages.labels(page["engine"]["name"]).inc()
+        self._lines.inc(page["lines"])
+        self._lines_again.inc(page["lines_read_again"])
+        self._turned.labels(page.get("rotation", 0)).inc()
+        self._deskewed.inc(abs(page.get("skew", 0.0)) >= _SKEWED_DEGREES)
         if page["confidence"] is None:
             self._wordless.inc()
         else:

@@ -13,9 +13,10 @@ from model_server.errors import ImageTooLarge, TooManyPixels
 from model_server.image_header import read_header
 from service_kit.context import current
 from service_kit.errors import BadRequest
+from service_kit.offered import Offered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from model_server.settings import ModelServerSettings
     from model_server.workers import Workers
@@ -29,9 +30,17 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
         self.ready = True  # KServe's own flag; `healthy` gives the actual state
 
     @property
-    def languages(self) -> list[str]:
-        """Languages that clients may request: installed ones that the settings allow."""
-        installed = self._workers.engine.get("languages", {})
+    def offered(self) -> Offered:
+        """Engines, and their languages that the settings allow."""
+        engine = self._workers.engine
+        neural = engine.get("neural")
+        return Offered(
+            self._allowed(engine.get("languages", ())),
+            self._allowed(neural["languages"]) if neural else None,
+            self._settings.engine,
+        )
+
+    def _allowed(self, installed: Collection[str]) -> list[str]:
         return [name for name in self._settings.languages or installed if name in installed]
 
     async def healthy(self) -> bool:
@@ -45,7 +54,7 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
     ) -> Any:
         contract = v2 if isinstance(payload, kserve.InferRequest) else v1
         priority = _priority(headers or {})
-        requests = contract.decode(payload, headers or {}, Offer(self.languages, self._settings.max_instances))
+        requests = contract.decode(payload, headers or {}, Offer(self.offered, self._settings.max_instances))
         queued = [self._queued(request, priority) for request in requests]
         pages = await self._workers.read(queued, current().deadline)
         current().facts.update(

@@ -66,7 +66,7 @@ def make_app(settings: ModelServerSettings, drain: Drain) -> FastAPI:
         try:
             await workers.start()
             facts = {"workers": workers.size, "engine": workers.engine, "memory_mib": settings.memory_rows()}
-            log.info("ready", extra={**facts, "languages": model.languages})
+            log.info("ready", extra={**facts, "languages": model.offered.languages})
             for note in workers.engine.get("notes", ()):
                 log.warning("something is missing", extra={"note": note})
             yield
@@ -165,12 +165,16 @@ def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
 
 def _describe(settings: ModelServerSettings, workers: Workers, model: OcrModel) -> Callable[[], Any]:
     async def engine() -> dict[str, Any]:
-        """The engine, its languages and limits."""
-        data = workers.engine.get("languages", {})
+        """The engines, their languages and data, and the limits."""
+        found, offered = workers.engine, model.offered
+        neural = found.get("neural")
         return {
-            "name": workers.engine.get("name"),
-            "version": workers.engine.get("version"),
-            "languages": {name: data[name] for name in model.languages},
+            "name": offered.default,
+            "engines": offered.engines,
+            "version": found.get("version"),
+            "languages": {name: found["languages"][name] for name in offered.tesseract},
+            "neural": {**neural, "languages": offered.neural} if neural else None,
+            "orientation": found.get("orientation"),
             "formats": FORMATS,
             "max_megapixels": settings.max_megapixels,
             "max_image_mib": settings.max_image_mib,

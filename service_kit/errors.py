@@ -3,6 +3,8 @@
 ServiceError                      one class per cause, with its HTTP status and stable code
 ├── BadRequest            400     the request does not follow the interface
 │   ├── BadPsm            400
+│   ├── BadEngine         400     there is no engine of that name
+│   ├── NoSuchEngine      400     the engine exists, but this server does not have it
 │   └── UnknownLanguage   400
 ├── BadTimeout            400     X-Request-Timeout is not a positive number of seconds
 ├── NotFound              404     no such route or model
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 import math
 
-from service_kit.page import MAX_LANGUAGES, PSMS
+from service_kit.page import ENGINES, MAX_LANGUAGES, PSMS
 
 
 class ServiceError(Exception):
@@ -57,9 +59,21 @@ class BadPsm(BadRequest):
     text = f"psm takes a page segmentation mode: {', '.join(map(str, PSMS))}."
 
 
+class BadEngine(BadRequest):
+    code = "bad_engine"
+    text = f"engine takes one of: {', '.join(ENGINES)}."
+
+
+class NoSuchEngine(BadRequest):
+    code = "engine_unavailable"
+    text = "This server does not have the engine that is asked for."
+
+
 class UnknownLanguage(BadRequest):
     code = "unknown_language"
-    text = f"languages takes 1 to {MAX_LANGUAGES} names of installed languages, separated by commas."
+    text = (
+        f"languages takes 1 to {MAX_LANGUAGES} names of installed languages, separated by commas, or auto alone."
+    )
 
 
 class BadTimeout(ServiceError):

@@ -43,7 +43,7 @@ BETWEEN_LANGUAGES = r"(?:, ?|[+ ])"  # Tesseract's users write eng+deu, and in a
 class Word(TypedDict):
     """One word.
 
-    `bbox` is x0, y0, x1, y1 in pixels from the top left corner of the upright page; x1 and y1 are exclusive.
+    `bbox` is x0, y0, x1, y1 in pixels from the top left corner of the picture; x1 and y1 are exclusive.
     `confidence` is 0 to 100. Numbers start at 1: `block` per page, `paragraph` per block, `line` per paragraph.
     `source` is given on pages that have words of both sources, `engine` on pages that two engines read.
     """

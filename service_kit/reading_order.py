@@ -17,7 +17,7 @@ from service_kit.writing import is_rtl, read_order
 
 Box = tuple[int, int, int, int]
 
-_EM = 1.25  # of a word's height, on average: the size of its font, if it is not known
+EM = 1.25  # of a word's height, on average: the size of its font, if it is not known
 _LOWEST = 0.15  # of a word's height: where the baseline is, from the bottom, if it is not known
 _DIRECTION = 3.0  # degrees between words of one direction
 _UPRIGHT = 3
@@ -42,6 +42,7 @@ class PlacedWord(NamedTuple):
     angle: float = 0.0
     origin: tuple[float, float] | None = None
     size: float | None = None
+    engine: Literal["tesseract", "neural"] | None = None
 
 
 class _Line(NamedTuple):
@@ -114,7 +115,7 @@ def _labels(row: Row) -> Iterator[Row]:
 
 def _item(word: PlacedWord, index: int, angle: float) -> Item:
     x0, y0, x1, y1 = word.box
-    size = word.size or _EM * (y1 - y0)
+    size = word.size or EM * (y1 - y0)
     if not angle:
         base = word.origin[1] if word.origin else y1 - _LOWEST * (y1 - y0)
         return Item(base, x0, x1, size, index)
@@ -181,4 +182,6 @@ def _numbered(word: PlacedWord, block: int, paragraph: int, line: int) -> Word:
     )
     if word.source is not None:
         found["source"] = word.source
+    if word.engine is not None:
+        found["engine"] = word.engine
     return found

@@ -25,8 +25,10 @@ from api_gateway.answer import AnswerPage
 from api_gateway.children import page_box, picture_page, qpdf_file, text_layer
 from api_gateway.children.earlier_text import EarlierText
 from api_gateway.children.invisible_font import InvisibleFont
+from service_kit import slant
 from service_kit.child_main import confine, run
 from service_kit.frames import Header
+from service_kit.page import Word
 
 _FONT = "OcrInvisible"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: our own limit
@@ -132,15 +134,22 @@ def _add_text(pdf: Pdf, job: Header) -> None:
 
 
 def _add_layer(pdf: Pdf, page: Page, read: AnswerPage, font: InvisibleFont, earlier: EarlierText) -> None:
-    width, height = read["width"], read["height"]
-    words = [word for word in read["words"] if word.get("source", read["source"]) == "ocr"]
-    if not words or not width or not height:
+    width, height, rotation = read["width"], read["height"], read["rotation"]
+    if not width or not height:
         return
+    words: list[Word] = [
+        {**word, "bbox": slant.upright(word["bbox"], (width, height), rotation)}
+        for word in read["words"]
+        if word.get("source", read["source"]) == "ocr"
+    ]
+    if not words:
+        return
+    size = (height, width) if rotation % 180 else (width, height)
     earlier.remove(page)
     page_box.make_sound(page)
     name = page.add_resource(font.object, Name.Font, Name(f"/{_FONT}"))
-    matrix = text_layer.to_page(width, height, page_box.shown(page), page.rotation % 360)
-    layer = text_layer.operators(words, matrix, (width, height), font.encode, str(name)[1:])
+    matrix = text_layer.to_page(*size, page_box.shown(page), (page.rotation + rotation) % 360)
+    layer = text_layer.operators(words, matrix, size, font.encode, str(name)[1:], read["skew"])
     deflated = Stream(pdf, zlib.compress(layer), Filter=Name.FlateDecode)
     page.contents_add(deflated, prepend=True)
 

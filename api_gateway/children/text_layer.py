@@ -14,6 +14,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from service_kit import slant
 from service_kit.page import Word
 
 Box = tuple[int, int, int, int]
@@ -34,23 +35,29 @@ _ACROSS, _BACK, _UP, _DOWN = _Way(1, 0), _Way(-1, 0), _Way(0, 1), _Way(0, -1)
 
 
 def operators(
-    words: Sequence[Word], page: Matrix, size: tuple[int, int], encode: Callable[[str], bytes], font: str
+    words: Sequence[Word],
+    page: Matrix,
+    size: tuple[int, int],
+    encode: Callable[[str], bytes],
+    font: str,
+    skew: float = 0.0,
 ) -> bytes:
     """Make the whole layer.
 
     Args:
-        words: in reading order; their boxes in pixels from the upper left corner.
+        words: in reading order; their boxes in pixels from the upper left corner of the upright picture.
         page: matrix from pixels, with y up from the lower edge, to the page's own space.
         size: width and height of the picture in pixels.
         encode: text to the font's codes, as the hexadecimal digits of a PDF string.
         font: its name in the page's resources.
+        skew: of the lines, in degrees.
     """
     parts = [f"q {_numbers(page)} cm BT 3 Tr /{font} 1 Tf".encode()]
     for line in _lines(words):
         way = _way(line)
         for at, word in enumerate(line):
             text = word["text"] + (" " if at + 1 < len(line) else "")
-            parts.append(_word(word, text, way, size, encode))
+            parts.append(_word(word, text, way, _inside(word["bbox"], size, skew), size[1], encode))
     return b"\n".join([*parts, b"ET Q\n"])
 
 
@@ -90,9 +97,11 @@ def _from_right_to_left(line: Sequence[Word]) -> bool:
     return any("\u0590" <= letter <= "\u08ff" for word in line for letter in word["text"])
 
 
-def _word(word: Word, text: str, way: _Way, size: tuple[int, int], encode: Callable[[str], bytes]) -> bytes:
-    left, y0, right, y1 = _inside(word["bbox"], size)
-    bottom, top = size[1] - y1, size[1] - y0
+def _word(
+    word: Word, text: str, way: _Way, box: Sequence[float], height: int, encode: Callable[[str], bytes]
+) -> bytes:
+    left, y0, right, y1 = box
+    bottom, top = height - y1, height - y0
     long, high = (right - left, top - bottom) if way.x else (top - bottom, right - left)
     start = {_ACROSS: (left, bottom), _BACK: (right, top), _UP: (right, bottom), _DOWN: (left, top)}[way]
     stretch = 100 * long / (GLYPH_WIDTH * high * len(word["text"]))
@@ -100,13 +109,20 @@ def _word(word: Word, text: str, way: _Way, size: tuple[int, int], encode: Calla
     return b"%b Tm %b Tz <%b> Tj" % (_numbers(matrix).encode(), _number(stretch).encode(), encode(text))
 
 
-def _inside(box: Box, size: tuple[int, int]) -> Box:
-    """The part of the box inside the picture, at least one pixel: an engine may give a wrong box."""
+def _inside(box: Box, size: tuple[int, int], skew: float) -> tuple[float, float, float, float]:
+    """The part of the box inside the picture, at least one pixel: an engine may give a wrong box.
+
+    That of a slanting word is made as high as the word.
+    """
     (x0, x1), (y0, y1) = (
         (max(0, min(start, side - 1)), min(end, side))
         for start, end, side in zip(box[:2], box[2:], size, strict=True)
     )
-    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
+    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    if not skew:
+        return x0, y0, x1, y1
+    middle, half = (y0 + y1) / 2, min(y1 - y0, slant.word_in(x1 - x0, y1 - y0, skew)[1]) / 2
+    return x0, middle - half, x1, middle + half
 
 
 def _centre(word: Word) -> tuple[float, float]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from service_kit import slant
 from service_kit.page import make_page
-from service_kit.reading_order import PlacedWord, arrange
+from service_kit.reading_order import EM, PlacedWord, arrange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ def mix(embedded: Sequence[PlacedWord], recognised: Page) -> tuple[Page, Source]
     """The page with all words. It is `embedded` if no word was recognised where no embedded one stands."""
     taken = _Taken(embedded)
     found = [
-        PlacedWord(word["text"], _box(word), word["confidence"], "ocr")
+        _placed(word, recognised)
         for word in recognised["words"]
         if not _STROKES.issuperset(word["text"]) and not taken.has(word["text"], _box(word))
     ]
@@ -46,9 +47,22 @@ def mix(embedded: Sequence[PlacedWord], recognised: Page) -> tuple[Page, Source]
         page_count=1,
         engine=recognised["engine"] if found else None,
         duration_seconds=recognised["duration_seconds"],
+        rotation=recognised.get("rotation", 0) if found else 0,
+        skew=recognised.get("skew", 0.0) if found else 0.0,
         warnings=recognised.get("warnings", ()),
     )
     return page, "mixed" if found else "embedded"
+
+
+def _placed(word: Word, page: Page) -> PlacedWord:
+    """A recognised word, with the direction of the page and its own height if that is not 0."""
+    placed = PlacedWord(word["text"], _box(word), word["confidence"], "ocr", engine=word.get("engine"))
+    rotation, skew = page.get("rotation", 0), page.get("skew", 0.0)
+    if not rotation and not skew:
+        return placed
+    x0, y0, x1, y1 = placed.box
+    sides = (y1 - y0, x1 - x0) if rotation % 180 else (x1 - x0, y1 - y0)
+    return placed._replace(angle=slant.direction(rotation, skew), size=EM * slant.word_in(*sides, skew)[1])
 
 
 def _box(word: Word) -> Box:

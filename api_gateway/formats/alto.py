@@ -1,7 +1,8 @@
 """ALTO 4.4 (https://www.loc.gov/standards/alto/), structured like Tesseract's output.
 
-A block is a ComposedBlock, each of its paragraphs a TextBlock. OCRProcessing describes the recognition: ALTO 4
-deprecates it, but readers of all versions know it.
+A block is a ComposedBlock, each of its paragraphs a TextBlock. OCRProcessing describes the recognition, one for
+each engine: ALTO 4 deprecates it, but readers of all versions know it. On pages that two engines read, each word
+refers to its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from itertools import count, pairwise
 from xml.etree import ElementTree as ET
 
 from api_gateway.answer import Answer, AnswerPage, Model
-from api_gateway.formats.blocks import Box, Line, blocks, printable
-from api_gateway.formats.markup import document, engines, not_read
+from api_gateway.formats.blocks import Box, Line, blocks, direction, printable
+from api_gateway.formats.markup import Software, document, engines, not_read, software
 from service_kit.page import Word
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
@@ -30,21 +31,25 @@ def render(answer: Answer, pages: Iterable[AnswerPage]) -> Iterator[bytes]:
     ET.SubElement(description, "MeasurementUnit").text = "pixel"
     source = ET.SubElement(description, "sourceImageInformation")
     ET.SubElement(source, "fileIdentifier").text = answer["request_id"]
-    for number, model in enumerate(engines(answer, pages), 1):
-        _describe(ET.SubElement(description, "OCRProcessing", {"ID": f"OCR_{number}"}), model)
-    yield from document(alto, ET.SubElement(alto, "Layout"), map(_page, pages))
+    models = engines(answer, pages)
+    for number, model in enumerate(models, 1):
+        for program in software(model):
+            identity = f"OCR_{number}_{program.engine}"
+            _describe(ET.SubElement(description, "OCRProcessing", {"ID": identity}), model, program)
+    yield from document(alto, ET.SubElement(alto, "Layout"), (_page(page, models) for page in pages))
 
 
-def _describe(processing: ET.Element, model: Model) -> None:
+def _describe(processing: ET.Element, model: Model, program: Software) -> None:
     step = ET.SubElement(processing, "ocrProcessingStep")
     ET.SubElement(step, "processingStepSettings").text = f"languages={','.join(model['languages'])}"
-    software = ET.SubElement(step, "processingSoftware")
-    ET.SubElement(software, "softwareName").text = "tesseract"
-    ET.SubElement(software, "softwareVersion").text = model["tesseract"]
+    described = ET.SubElement(step, "processingSoftware")
+    ET.SubElement(described, "softwareName").text = program.name
+    ET.SubElement(described, "softwareVersion").text = program.version
 
 
-def _page(page: AnswerPage) -> ET.Element:
+def _page(page: AnswerPage, models: Sequence[Model]) -> ET.Element:
     number = page["page"]
+    processing = f"OCR_{models.index(page['model']) + 1}" if page["model"] else ""
     sheet = ET.Element("Page", {"ID": f"page_{number}", "PHYSICAL_IMG_NR": str(number)})
     if page["status"] == "failed":
         sheet.append(not_read(page))
@@ -59,13 +64,16 @@ def _page(page: AnswerPage) -> ET.Element:
         composed = ET.SubElement(space, "ComposedBlock", _placed(f"cblock_{number}_{at}", block.bbox))
         for paragraph in block.paragraphs:
             text = ET.SubElement(composed, "TextBlock", _placed(f"block_{number}_{next(texts)}", paragraph.bbox))
+            if angle := direction(page, [word for line in paragraph.lines for word in line.words]):
+                text.set("ROTATION", f"{angle:g}")  # counterclockwise, as `direction`
             for line in paragraph.lines:
                 row = ET.SubElement(text, "TextLine", _placed(f"line_{number}_{next(lines)}", line.bbox))
-                _fill(row, line, [f"string_{number}_{next(strings)}" for _ in line.words])
+                _fill(row, line, [f"string_{number}_{next(strings)}" for _ in line.words], processing)
     return sheet
 
 
-def _fill(row: ET.Element, line: Line, identities: Sequence[str]) -> None:
+def _fill(row: ET.Element, line: Line, identities: Sequence[str], processing: str) -> None:
+    """`processing` is the beginning of the ids of the page's OCRProcessing."""
     spaces = [_space(left, right) for left, right in pairwise(line.words)]
     for at, (identity, word) in enumerate(zip(identities, line.words, strict=True)):
         if at:
@@ -73,6 +81,8 @@ def _fill(row: ET.Element, line: Line, identities: Sequence[str]) -> None:
         string = ET.SubElement(row, "String", _placed(identity, word["bbox"]))
         string.set("WC", _share(word["confidence"]))
         string.set("CONTENT", printable(word["text"]))
+        if "engine" in word:
+            string.set("PROCESSINGREFS", f"{processing}_{word['engine']}")
 
 
 def _space(word: Word, following: Word) -> dict[str, str]:

@@ -8,6 +8,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from api_gateway.answer import AnswerPage
+from service_kit import slant
 from service_kit.page import Word
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, ends excluded
@@ -46,6 +48,12 @@ def blocks(words: Sequence[Word]) -> list[Block]:
             paragraphs.append(Paragraph(paragraph, _around(line.bbox for line in lines), lines))
         found.append(Block(number, _around(paragraph.bbox for paragraph in paragraphs), paragraphs))
     return found
+
+
+def direction(page: AnswerPage, words: Sequence[Word]) -> float:
+    """Of the writing of recognised words, in degrees counterclockwise; 0 for embedded ones."""
+    recognised = all(word.get("source", page["source"]) == "ocr" for word in words)
+    return slant.direction(page["rotation"], page["skew"]) if recognised else 0.0
 
 
 def printable(text: str) -> str:

@@ -10,8 +10,8 @@ from itertools import count
 from xml.etree import ElementTree as ET
 
 from api_gateway.answer import Answer, AnswerPage
-from api_gateway.formats.blocks import Box, blocks, printable
-from api_gateway.formats.markup import document, engines, not_read
+from api_gateway.formats.blocks import Box, Line, blocks, direction, printable
+from api_gateway.formats.markup import document, engines, not_read, software
 
 _CAPABILITIES = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
 
@@ -21,9 +21,11 @@ def render(answer: Answer, pages: Iterable[AnswerPage]) -> Iterator[bytes]:
     head = ET.SubElement(html, "head")
     ET.SubElement(head, "title").text = "Recognised text"
     ET.SubElement(head, "meta", {"charset": "utf-8"})
-    versions = [f"tesseract {model['tesseract']}" for model in engines(answer, pages)]
+    systems = dict.fromkeys(
+        f"{program.name} {program.version}" for model in engines(answer, pages) for program in software(model)
+    )
     for name, content in {
-        "ocr-system": ", ".join(versions) or "embedded text",
+        "ocr-system": ", ".join(systems) or "embedded text",
         "ocr-capabilities": _CAPABILITIES,
         "ocr-number-of-pages": str(answer["pages_ok"] + answer["pages_failed"]),
     }.items():
@@ -44,10 +46,13 @@ def _page(page: AnswerPage) -> ET.Element:
         for paragraph in block.paragraphs:
             par = _element(area, "p", "ocr_par", f"par_{number}_{next(paragraphs)}", _bbox(paragraph.bbox))
             for line in paragraph.lines:
-                span = _element(par, "span", "ocr_line", f"line_{number}_{next(lines)}", _bbox(line.bbox))
+                title = _bbox(line.bbox) + _angle(page, line)
+                span = _element(par, "span", "ocr_line", f"line_{number}_{next(lines)}", title)
                 for word in line.words:
                     # A whole number: fractions are allowed, but not all readers accept them.
                     title = f"{_bbox(word['bbox'])}; x_wconf {round(word['confidence'])}"
+                    if "engine" in word:  # a property of our own, which begins with x_ as hOCR wants
+                        title += f"; x_engine {word['engine']}"
                     leaf = _element(span, "span", "ocrx_word", f"word_{number}_{next(words)}", title)
                     leaf.text = printable(word["text"])
     return division
@@ -59,6 +64,12 @@ def _element(parent: ET.Element, tag: str, kind: str, identity: str, title: str)
 
 def _attributes(kind: str, identity: str, title: str) -> dict[str, str]:
     return {"class": kind, "id": identity, "title": title}
+
+
+def _angle(page: AnswerPage, line: Line) -> str:
+    """In degrees counterclockwise, as hOCR counts."""
+    angle = direction(page, line.words)
+    return f"; textangle {angle:g}" if angle else ""
 
 
 def _bbox(box: Box) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from xml.etree import ElementTree as ET
 
 from api_gateway.answer import Answer, AnswerPage, Model
@@ -18,14 +18,31 @@ def not_read(page: AnswerPage) -> ET.Element[Any]:
 
 
 def engines(answer: Answer, pages: Iterable[AnswerPage]) -> list[Model]:
-    """The models that read the pages, one for each version; empty if all text was embedded."""
+    """The models that read the pages, each once; empty if all text was embedded."""
     if answer["model"] is not None:
         return [answer["model"]]
-    found: dict[str, Model] = {}
+    found: list[Model] = []
     for page in pages:
-        if page["model"] is not None:
-            found.setdefault(str(page["model"]["tesseract"]), page["model"])
-    return [*found.values()]
+        if page["model"] is not None and page["model"] not in found:
+            found.append(page["model"])
+    return found
+
+
+class Software(NamedTuple):
+    """`engine` as words name it."""
+
+    engine: Literal["tesseract", "neural"]
+    name: str
+    version: str
+
+
+def software(model: Model) -> list[Software]:
+    """The programs that read a page."""
+    version, neural = model["tesseract"], model["neural"]
+    return [
+        *([Software("tesseract", "tesseract", version)] if version else []),
+        *([Software("neural", neural["name"], f"{neural['runtime']} {neural['precision']}")] if neural else []),
+    ]
 
 
 def document(

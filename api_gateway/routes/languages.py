@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 
 from api_gateway.problem import responses
-from api_gateway.schemas import Languages
+from api_gateway.schemas import Languages, NeuralOffer, TesseractSchema
+from api_gateway.upstream.languages import offered
 
 if TYPE_CHECKING:
     from api_gateway.upstream.client import ModelServer
@@ -18,13 +19,20 @@ def make_router(model_server: ModelServer) -> APIRouter:
 
     @router.get(
         "/gateway/languages",
-        summary="Supported languages and formats, and their limits",
+        summary="Engines and their languages with the SHA-256 of their data; supported formats and limits",
         responses=responses({401: "unauthorized", 503: "model_server_unreachable, not_ready"}),
     )
     async def languages() -> Languages:
         engine = await model_server.engine()
+        found = offered(engine)
         return Languages(
-            languages=sorted(engine["languages"]),
+            languages=found.languages,
+            engines_of={name: found.readers(name) for name in found.languages},
+            engine=found.default,
+            engines=found.engines,
+            tesseract=TesseractSchema(version=engine["version"], languages=engine["languages"]),
+            neural=NeuralOffer(**engine["neural"]) if engine["neural"] else None,
+            orientation=engine["orientation"],
             formats=engine["formats"],
             max_megapixels=engine["max_megapixels"],
             max_image_mib=engine["max_image_mib"],

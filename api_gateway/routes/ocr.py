@@ -79,7 +79,8 @@ _ANSWER = {
     | {FORMATS["json"].media_type: {"schema": OcrAnswer.model_json_schema()}},
 }
 _ERRORS = {
-    400: "bad_request, bad_parameter, bad_multipart, no_file, unknown_language, bad_psm, bad_pages, bad_timeout",
+    400: "bad_request, bad_parameter, bad_multipart, no_file, unknown_language, bad_engine, engine_unavailable, "
+    "bad_psm, bad_pages, bad_timeout",
     401: "unauthorized",
     406: "not_acceptable",
     408: "upload_too_slow",
@@ -120,7 +121,7 @@ def make_router(services: Services, installed: InstalledLanguages) -> APIRouter:
             embedded_text=query.text_layer == "auto",
             allow_partial=query.allow_partial,
         )
-        await installed.check(order.parameters.languages)
+        await installed.check(order.parameters)
         return Exchange(services, request, order, current())
 
     return router

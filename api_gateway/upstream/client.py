@@ -19,7 +19,7 @@ from api_gateway.upstream.transport import FreshConnections, Pieces
 from service_kit.context import REQUEST_ID_HEADER
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
 from service_kit.errors import DeadlineExceeded, NotReady, ServiceError
-from service_kit.page import Page, Parameters
+from service_kit.page import EngineName, NeuralStamp, Page, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +42,18 @@ class Predictions(TypedDict):
     predictions: list[Page]
 
 
-class EngineDescription(TypedDict):
-    """The model server's metadata."""
+class NeuralDescription(NeuralStamp):
+    languages: list[str]
 
+
+class EngineDescription(TypedDict):
+    """The model server's metadata; `name` is its default engine, `version` and `languages` are Tesseract's."""
+
+    name: EngineName
+    version: str
     languages: dict[str, str]
+    neural: NeuralDescription | None
+    orientation: str | None
     formats: list[str]
     max_megapixels: float
     max_image_mib: float
@@ -182,7 +190,14 @@ class _Call:
 
 def _body(image_b64: bytes, parameters: Parameters) -> Sequence[bytes]:
     """The V1 call in pieces, so that the image is not copied."""
-    given = orjson.dumps({"languages": parameters.languages, "psm": parameters.psm})
+    given = orjson.dumps(
+        {
+            "languages": parameters.languages,
+            "psm": parameters.psm,
+            "engine": parameters.engine,
+            "orientation": parameters.orientation,
+        }
+    )
     return b'{"instances":[{"image":{"b64":"', image_b64, b'"},"parameters":' + given + b"}]}"
 
 

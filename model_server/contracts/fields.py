@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, get_args
 
 import pybase64
 
 from service_kit.errors import BadPsm, BadRequest, UnknownLanguage
-from service_kit.page import BETWEEN_LANGUAGES, MAX_LANGUAGES, PSMS, Parameters
+from service_kit.offered import Offered
+from service_kit.page import (
+    BETWEEN_LANGUAGES,
+    MAX_LANGUAGES,
+    PSMS,
+    EngineName,
+    Orientation,
+    Parameters,
+)
 
 _DEFAULTS = Parameters()
 
@@ -29,9 +37,9 @@ class PageRequest(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """Languages and number of images that a call may request."""
+    """Languages, engines and number of images that a call may request."""
 
-    languages: Sequence[str]
+    offered: Offered
     max_instances: int
 
     def check_count(self, count: int) -> None:
@@ -39,25 +47,32 @@ class Offer(NamedTuple):
             raise BadRequest(f"A call takes 1 to {self.max_instances} images, not {count}.")
 
     def parameters(self, given: Mapping[str, Any]) -> Parameters:
-        """Parameters from an object with `languages` and `psm`, both optional.
+        """Parameters from an object with `languages`, `psm`, `engine` and `orientation`, all optional.
 
         Raises:
-            UnknownLanguage, BadPsm.
+            UnknownLanguage, BadPsm, BadEngine, NoSuchEngine, BadRequest.
         """
-        languages = self._languages(given.get("languages", _DEFAULTS.languages))
+        engine = self.offered.engine(given.get("engine"))
+        languages = self._languages(given.get("languages", _DEFAULTS.languages), engine)
         psm = given.get("psm", _DEFAULTS.psm)
         if isinstance(psm, bool) or not isinstance(psm, int) or psm not in PSMS:
             raise BadPsm
-        return Parameters(languages, psm)
+        orientation = given.get("orientation", _DEFAULTS.orientation)
+        if orientation not in get_args(Orientation):
+            raise BadRequest(f"orientation takes {' or '.join(get_args(Orientation))}.")
+        return Parameters(languages, psm, engine, orientation)
 
-    def _languages(self, given: Any) -> tuple[str, ...]:
+    def _languages(self, given: Any, engine: EngineName) -> tuple[str, ...]:
         names = re.split(BETWEEN_LANGUAGES, given) if isinstance(given, str) else given
-        if not isinstance(names, (list, tuple)) or not 1 <= len(names) <= MAX_LANGUAGES:
-            raise UnknownLanguage(f"languages takes 1 to {MAX_LANGUAGES} of: {', '.join(self.languages)}.")
-        for name in names:
-            if not isinstance(name, str) or name not in self.languages:
-                raise UnknownLanguage(f"Languages offered here: {', '.join(self.languages)}.")
-        return tuple(dict.fromkeys(names))
+        if (
+            not isinstance(names, (list, tuple))
+            or not 1 <= len(names) <= MAX_LANGUAGES
+            or not all(isinstance(name, str) for name in names)
+        ):
+            raise UnknownLanguage
+        found = tuple(dict.fromkeys(names))
+        self.offered.check(found, engine)
+        return found
 
 
 def unbase64(encoded: Any, where: str) -> bytes:

@@ -1,7 +1,7 @@
 """KServe's V1.
 
-{"instances": [{"image": {"b64": "..."}, "parameters": {"languages": ["eng"], "psm": 3}}]}
--> {"predictions": [page, ...]}
+{"instances": [{"image": {"b64": "..."}, "parameters": {"languages": ["eng"], "psm": 3, "engine": "auto",
+"orientation": "auto"}}]} -> {"predictions": [page, ...]}
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def decode(payload: Any, headers: Mapping[str, str], offer: Offer) -> list[PageR
     """The images of a call, at least one, each with its parameters. Removes their base64 from the payload.
 
     Raises:
-        BadRequest, UnknownLanguage, BadPsm, UnsupportedMediaType.
+        BadRequest, UnknownLanguage, BadPsm, BadEngine, NoSuchEngine, UnsupportedMediaType.
     """
     if isinstance(payload, bytes):  # KServe parses only the exact media type application/json
         payload = _parse(payload, headers)

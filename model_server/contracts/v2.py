@@ -1,6 +1,7 @@
 """KServe's V2, the open inference protocol.
 
-A BYTES tensor `image` of shape [N] that holds base64; the request's `parameters`: languages ("eng,deu"), psm
+A BYTES tensor `image` of shape [N] that holds base64; the request's `parameters`: languages ("eng,deu"), psm,
+engine, orientation
 -> `text` BYTES [N], `confidence` FP32 [N] (NaN without words), `result` BYTES [N] (the page as JSON)
 """
 
@@ -29,7 +30,7 @@ def decode(request: InferRequest, _headers: Mapping[str, str], offer: Offer) -> 
     """The images of a call, at least one, with the call's parameters.
 
     Raises:
-        BadRequest, UnknownLanguage, BadPsm.
+        BadRequest, UnknownLanguage, BadPsm, BadEngine, NoSuchEngine.
     """
     tensor = next((tensor for tensor in request.inputs if tensor.name == "image"), None)
     if tensor is None or tensor.datatype != "BYTES" or len(tensor.shape) != 1:

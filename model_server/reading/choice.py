@@ -1,77 +1,108 @@
-"""`auto`: Tesseract reads the page, the detector finds its lines, and the neural engine reads what was missed.
+"""`auto`: Tesseract reads the page, and the neural engine the lines that Tesseract missed or doubted.
 
-The rules below were tuned on pages of their own (`python -m quality --tuning`), not on those of docs/quality.md.
+1. Tesseract reads the page.
+2. A coarse look of the detector shows where lines are. If nearly all have words that Tesseract is sure of, these
+   are the answer.
+3. Else the detector looks closely, and the recogniser reads the lines that were missed or doubted. If they are
+   most of the page, it reads all.
+
+The constants were chosen on the tuning pages of `python -m quality --tuning`; docs/quality.md reports others.
 """
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from model_server.reading import bands
 from model_server.reading.image import picture
-from model_server.reading.lines import assign
+from model_server.reading.lines import ReadLine, assign, tilt
+from model_server.reading.turn import Turn
 from service_kit.reading_order import PlacedWord, arrange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from model_server.reading.engines import Engine
+    from PIL import Image
+
     from model_server.reading.engines.neural.engine import NeuralEngine
+    from model_server.reading.engines.neural.regions import Rectangle
     from model_server.reading.image import PageImage
-    from model_server.reading.lines import ReadLine
-    from service_kit.page import Parameters, Word
+    from service_kit.page import Word
 
-_COVERED = 0.6  # a line with fewer words than this share of its length was missed
+_COVERED = 0.6  # a line with words on less than this share of its length was missed
+_COVERED_COARSELY = 0.5  # the same for the rectangles of the coarse look
 _SURE = 90.0  # a line with a lower mean confidence is doubted
-_STRAY = 75.0  # a word on no line is kept from this confidence on
+_CLEAN = 0.03  # of the length of all lines: with fewer doubtful ones, a page is Tesseract's
+_HOPELESS = 0.5  # with more, it is the neural engine's
+_STRAY = 75.0  # a word of Tesseract on no line is kept from this confidence on
+_TEXT = 65.0  # a line that the recogniser reads with less is no text: print that shines through, texture
 
 
 class Reading(NamedTuple):
-    """Words in reading order; `lines` that the detector found, and `read_again` of them."""
+    """Words in reading order; `lines` that the detector found, and `read_again` of them; how the page lay."""
 
     words: list[Word]
     lines: int = 0
     read_again: int = 0
+    turn: Turn = Turn()
 
 
-def read_neural(neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
+def read_neural(neural: NeuralEngine, image: PageImage, languages: tuple[str, ...]) -> Reading:
     """Every line by the neural engine."""
     page = picture(image)
     lines = neural.lines(page)
-    words = [word for line in lines for word in neural.words(page, line, parameters.languages)]
-    return Reading(arrange(_inside(words, image)), len(lines))
+    return Reading(arrange(_read(neural, page, lines, languages, tilt(lines))), len(lines))
 
 
-def read_both(tesseract: Engine, neural: NeuralEngine, image: PageImage, parameters: Parameters) -> Reading:
-    """Tesseract's words, with those of the neural engine on the lines that it missed or doubted."""
+def read_both(
+    words: Sequence[Word], neural: NeuralEngine, image: PageImage, languages: tuple[str, ...]
+) -> Reading:
+    """Tesseract's `words`, and the neural engine's on the lines that Tesseract missed or doubted."""
     page = picture(image)
-    words = bands.read(tesseract, image, parameters)
-    lines, strays = assign(words, neural.lines(page))
-    again = [line for line in lines if _is_doubtful(line, words)]
-    read = {at: neural.words(page, line.rectangle, parameters.languages) for at, line in enumerate(again)}
-    gone = {at for number, line in enumerate(again) if read[number] for at in line.words}
-    gone |= {at for at in strays if words[at]["confidence"] < _STRAY}
-    return Reading(_merged(words, gone, [*read.values()], image), len(lines), len(again))
-
-
-def _is_doubtful(line: ReadLine, words: Sequence[Word]) -> bool:
-    return line.confidence(words) < _SURE or line.covered(words) < _COVERED
-
-
-def _merged(
-    words: Sequence[Word], gone: set[int], read: Sequence[Sequence[PlacedWord]], image: PageImage
-) -> list[Word]:
-    kept = [
-        PlacedWord(word["text"], word["bbox"], word["confidence"])
-        for at, word in enumerate(words)
+    coarse, _ = assign(words, neural.coarse_lines(page))
+    if _length(_doubtful(coarse, words, _COVERED_COARSELY)) <= _CLEAN * _length(coarse):
+        return Reading([*words], len(coarse))
+    rectangles = neural.lines(page)
+    lines, strays = assign(words, rectangles)
+    again = _doubtful(lines, words, _COVERED)
+    is_hopeless = _length(again) > _HOPELESS * _length(lines)
+    if is_hopeless:
+        again = lines
+    falls = tilt(rectangles)
+    gone = {at for at in strays if is_hopeless or words[at]["confidence"] < _STRAY}
+    read: list[PlacedWord] = []
+    for line in again:
+        found = _read(neural, page, [line.rectangle], languages, falls)
+        if found or is_hopeless:
+            gone.update(line.words)
+            read += found
+    kept = [word for line in lines for word in line.placed(words, falls, gone)]
+    kept += [
+        PlacedWord(words[at]["text"], words[at]["bbox"], words[at]["confidence"], angle=-falls, engine="tesseract")
+        for at in strays
         if at not in gone
     ]
-    return arrange([*kept, *_inside([word for line in read for word in line], image)])
+    return Reading(arrange([*kept, *read]), len(lines), len(again))
 
 
-def _inside(words: Sequence[PlacedWord], image: PageImage) -> list[PlacedWord]:
-    """With boxes that are within the page and not empty."""
-    return [word._replace(box=_clipped(word.box, image.width, image.height)) for word in words]
+def _doubtful(lines: Iterable[ReadLine], words: Sequence[Word], covered: float) -> list[ReadLine]:
+    return [line for line in lines if line.confidence(words) < _SURE or line.covered(words) < covered]
+
+
+def _length(lines: Iterable[ReadLine]) -> float:
+    return sum(max(line.rectangle.width, line.rectangle.height) for line in lines)
+
+
+def _read(
+    neural: NeuralEngine, page: Image.Image, lines: Iterable[Rectangle], languages: tuple[str, ...], falls: float
+) -> list[PlacedWord]:
+    """The words of the lines, with boxes that are within the page and not empty."""
+    found: list[PlacedWord] = []
+    for line in lines:
+        words = neural.words(page, line, languages, falls)
+        if words and fmean(word.confidence for word in words) >= _TEXT:
+            found += [word._replace(box=_clipped(word.box, page.width, page.height)) for word in words]
+    return found
 
 
 def _clipped(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:

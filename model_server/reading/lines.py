@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from service_kit.reading_order import PlacedWord
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from model_server.reading.engines.neural.regions import Rectangle
     from service_kit.page import Word
 
+_LONG = 3.0  # times its height
 _MARGIN = 0.35  # of a line's height: what its rectangle is wider than its letters, on both sides together
 
 
@@ -35,6 +38,29 @@ class ReadLine(NamedTuple):
         """The mean over the letters of its words, 0 to 100; 0 without words."""
         letters = sum(len(words[at]["text"]) for at in self.words)
         return sum(words[at]["confidence"] * len(words[at]["text"]) for at in self.words) / max(1, letters)
+
+    def placed(self, words: Sequence[Word], falls: float, without: Container[int]) -> Iterator[PlacedWord]:
+        """Its words with the line's own size and baseline, except those in `without`."""
+        line = self.rectangle
+        is_level = line.width > line.height / 2
+        for at in self.words:
+            if at not in without:
+                word = words[at]
+                yield PlacedWord(
+                    word["text"],
+                    word["bbox"],
+                    word["confidence"],
+                    angle=-falls,
+                    origin=line.baseline if is_level else None,
+                    size=line.font if is_level else None,
+                    engine="tesseract",
+                )
+
+
+def tilt(lines: Iterable[Rectangle]) -> float:
+    """By how many degrees most lines fall to the right; the median of those long enough to show it."""
+    angles = sorted(line.angle for line in lines if line.width > _LONG * line.height)
+    return angles[len(angles) // 2] if angles else 0.0
 
 
 def assign(words: Sequence[Word], rectangles: Sequence[Rectangle]) -> tuple[list[ReadLine], list[int]]:

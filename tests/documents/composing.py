@@ -41,8 +41,24 @@ def word(text: str, bbox: tuple[int, int, int, int], line: int = 1) -> Word:
     return {"text": text, "confidence": 90.0, "bbox": bbox, "block": 1, "paragraph": 1, "line": line}
 
 
-def page(words: list[Word], width: int = 1240, height: int = 1754, number: int = 1) -> AnswerPage:
-    read = make_page(words, width=width, height=height, page_count=1, engine=STAMP, duration_seconds=0.1)
+def page(
+    words: list[Word],
+    width: int = 1240,
+    height: int = 1754,
+    number: int = 1,
+    rotation: int = 0,
+    skew: float = 0.0,
+) -> AnswerPage:
+    read = make_page(
+        words,
+        width=width,
+        height=height,
+        page_count=1,
+        engine=STAMP,
+        duration_seconds=0.1,
+        rotation=rotation,
+        skew=skew,
+    )
     return read_page(number, read, dpi=None, attempts=1, model_name="ocr-model")
 
 

@@ -145,7 +145,7 @@ class Sheet:
 
 def outlines(words: str, x: float, y: float, height: float) -> str:
     """Operators that fill the shapes of these words' letters with rectangles; `height` is in points."""
-    font = layout._font(layout.SANS, 40)
+    font = layout.font(layout.SANS, 40)
     box = font.getbbox(words)
     picture = Image.new("1", (int(box[2]) + 2, int(box[3]) + 2))
     ImageDraw.Draw(picture).text((0, 0), words, 1, font)

@@ -8,6 +8,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from PIL import Image
 
 from api_gateway import errors
 from api_gateway.documents import composer
+from service_kit import slant
 from service_kit.errors import DeadlineExceeded
 from tests.documents import make
-from tests.documents.composing import MIB, NEAR, Bench, check_places, compose, page, poppler, word
+from tests.documents.composing import MIB, NEAR, Bench, check_places, compose, in_pdfium, page, poppler, word
 from tests.pictures import render
 
 WORDS = (("Searchable", (300, 400, 700, 450)), ("naïve", (720, 400, 900, 450)), ("文𝒳", (300, 1600, 400, 1660)))
@@ -106,6 +108,47 @@ def test_the_words_of_a_slanting_line_stay_whole_and_on_it(tmp_path: Path) -> No
         words.append(word(f"word{number}", (x, y - height - round(slope * 110), x + 110, y)))
     made = compose(tmp_path, make.sized(595.28, 841.89), page(words))
     check_places(sorted(poppler(made, tmp_path)[0]), words, 595.28 / 1240)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+@pytest.mark.parametrize("sheet", [0, 90, 180, 270])
+def test_the_words_of_a_page_that_lies_on_its_side_run_with_its_lines(
+    rotation: int, sheet: int, tmp_path: Path
+) -> None:
+    """`sheet` is the rotation of the PDF's page, `rotation` that of the scan on it as it is shown."""
+    upright = [
+        ("Searchable", (100, 100, 300, 140)),
+        ("text", (310, 100, 400, 140)),
+        ("below", (100, 160, 230, 200)),
+    ]
+    shown = (1240, 1754) if sheet % 180 == 0 else (1754, 1240)
+    size = shown[::-1] if rotation % 180 else shown
+    words = [
+        word(text, slant.upright(box, size, 360 - rotation), line)
+        for (text, box), line in zip(upright, (1, 1, 2), strict=True)
+    ]
+    document = make.turned(make.sized(595.28, 841.89), sheet)
+    made = compose(tmp_path, document, page(words, *shown, rotation=rotation))
+    (found,) = poppler(made, tmp_path)
+    check_places(sorted(found), sorted(words, key=itemgetter("text")), 595.28 / 1240)
+    places = in_pdfium(made, words, shown)
+    for one in words:
+        (place,) = places[one["text"]]
+        assert place == pytest.approx(one["bbox"], abs=6), one["text"]
+    if rotation != 180:  # PDFium takes the words of a line that is upside down from left to right
+        with pypdfium2.PdfDocument(made) as pdf:
+            assert pdf[0].get_textpage().search("Searchable text").get_next() is not None
+
+
+def test_the_words_of_a_page_with_a_skew_are_as_high_as_their_letters(tmp_path: Path) -> None:
+    width, height = slant.box_of(400, 40, 6)
+    words = [word("Slanting", (300, 500, 300 + round(width), 500 + round(height)))]
+    made = compose(tmp_path, make.sized(595.28, 841.89), page(words, skew=6))
+    ((_, (x0, y0, x1, y1)),) = poppler(made, tmp_path)[0]
+    scale = 595.28 / 1240
+    assert y1 - y0 == pytest.approx(40 * scale, abs=1)
+    assert (y0 + y1) / 2 == pytest.approx((500 + height / 2) * scale, abs=1)
+    assert (x0, x1) == pytest.approx((300 * scale, (300 + width) * scale), abs=1)
 
 
 @pytest.mark.parametrize("down", [True, False])

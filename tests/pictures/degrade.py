@@ -36,7 +36,7 @@ def perspective(image: Image.Image, seed: int, strength: float = 0.03, fill: int
     return image.transform(
         image.size,
         Image.Transform.PERSPECTIVE,
-        _coefficients(moved, corners),
+        coefficients(moved, corners),
         Image.Resampling.BICUBIC,
         fillcolor=outside,
     )
@@ -98,7 +98,7 @@ def _image(levels: NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(rounded[:, :, 0] if rounded.shape[2] == 1 else rounded)
 
 
-def _coefficients(here: Sequence[Point], there: Sequence[Point]) -> list[float]:
+def coefficients(here: Sequence[Point], there: Sequence[Point]) -> list[float]:
     """The eight numbers by which Pillow finds, for a point `here`, the point `there` to copy from."""
     rows: list[list[float]] = []
     for (x, y), (u, v) in zip(here, there, strict=True):

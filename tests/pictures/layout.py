@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
+import reportlab
 from PIL import Image, ImageDraw, ImageFont
 
 SANS, SANS_BOLD, SERIF, SERIF_BOLD, MONO, MONO_BOLD = (
@@ -36,11 +37,11 @@ def wrap(text: str, face: str, size: float, width: float) -> list[str]:
     Measured in one large size, so that the breaks are the same at every resolution.
     """
     room = width * _MEASURE / size
-    font = _font(face, _MEASURE)
+    measured = font(face, _MEASURE)
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font.getlength(longer) <= room:
+        if lines and measured.getlength(longer) <= room:
             lines[-1] = longer
         else:
             lines.append(word)
@@ -52,13 +53,16 @@ def draw(lines: list[Line], size: tuple[int, int], scale: float = 1.0) -> Image.
     image = Image.new("L", size, 255)
     pen = ImageDraw.Draw(image)
     for line in lines:
-        font = _font(line.face, line.size * scale)
-        pen.text((round(line.x * scale), round(line.y * scale)), line.text, fill=0, font=font)
+        at = (round(line.x * scale), round(line.y * scale))
+        pen.text(at, line.text, fill=0, font=font(line.face, line.size * scale))
     return image
 
 
 @cache
-def _font(face: str, pixels: float) -> ImageFont.FreeTypeFont:
+def font(face: str, pixels: float) -> ImageFont.FreeTypeFont:
+    """A face of matplotlib (TrueType) or of reportlab (Type 1), by the name of its file."""
     # The basic layout is a part of Pillow itself; the other one differs with the libraries of the machine.
     path = Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"
+    if not path.exists():
+        path = Path(reportlab.__file__).parent / "fonts" / f"{face}.pfb"
     return ImageFont.truetype(path, pixels, layout_engine=ImageFont.Layout.BASIC)

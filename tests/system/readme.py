@@ -1,4 +1,4 @@
-"""The README's console blocks: commands, and what they print."""
+"""Console blocks of the README and of docs/: commands, and what they print."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+FILES = (ROOT / "README.md", ROOT / "docs" / "languages.md")
 
 _BLOCK = re.compile(r"(```console\n\$ )(.*?)(\n```)", re.DOTALL)
 # What differs from run to run.
@@ -43,9 +43,10 @@ def steady(text: str) -> str:
 
 
 def rewrite(gateway: str, model: str) -> None:
-    """Put what the commands print now into the README."""
-    text = README.read_text()
-    for command, before in blocks(text):
-        block = f"{command}\n{before}".rstrip("\n")
-        text = text.replace(f"$ {block}\n```", f"$ {command}\n{run(command, gateway, model)}\n```")
-    README.write_text(text)
+    """Put what the commands print now into the files."""
+    for file in FILES:
+        text = file.read_text()
+        for command, before in blocks(text):
+            block = f"{command}\n{before}".rstrip("\n")
+            text = text.replace(f"$ {block}\n```", f"$ {command}\n{run(command, gateway, model)}\n```")
+        file.write_text(text)

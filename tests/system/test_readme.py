@@ -1,4 +1,4 @@
-"""Every command in the README prints what the README says."""
+"""Every command in the README and in docs/languages.md prints what is written under it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests import needs
 from tests.conftest import Pair
 from tests.system import readme
 
-BLOCKS = readme.blocks(readme.README.read_text())
+BLOCKS = [block for file in readme.FILES for block in readme.blocks(file.read_text())]
 
 
 def test_there_are_commands() -> None:

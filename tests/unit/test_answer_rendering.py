@@ -15,16 +15,25 @@ from api_gateway.answer import Answer, AnswerPage, failed_page, read_page, total
 from api_gateway.errors import DamagedPage
 from api_gateway.formats import FORMATS, Name
 from api_gateway.schemas import OcrAnswer
-from service_kit.page import EngineStamp, Word, make_page
+from service_kit.page import EngineStamp, NeuralStamp, Word, make_page
 from tests import readers
 
 MIB = 1 << 20
 STAMP: EngineStamp = {
-    "name": "tesserocr",
+    "name": "tesseract",
     "tesseract": "5.5.4",
     "languages": ["eng", "chi_sim"],
     "traineddata": {"eng": "0" * 64, "chi_sim": "1" * 64},
+    "neural": None,
 }
+NEURAL: NeuralStamp = {
+    "name": "PP-OCRv6 small",
+    "runtime": "openvino 2026.4.1",
+    "precision": "bf16",
+    "weights": {"detector": "2" * 64},
+}
+BOTH: EngineStamp = {**STAMP, "name": "auto", "neural": NEURAL}
+NEURAL_ALONE: EngineStamp = {**BOTH, "name": "neural", "tesseract": None, "traineddata": {}}
 
 
 def word(text: str, confidence: float, bbox: tuple[int, int, int, int], *place: int) -> Word:
@@ -153,10 +162,43 @@ def test_pages_that_were_read_by_different_versions() -> None:
     assert versions == ["5.5.4", "5.6.0"]
 
 
+def test_each_engine_of_each_page_is_named_once() -> None:
+    """Two pages with the same version of Tesseract, but not of the same engines."""
+    read: list[Word] = [{**FIRST[0], "engine": "tesseract"}, {**FIRST[1], "engine": "neural"}]
+    pages = [page(1, FIRST), page(2, read, BOTH), page(3, SECOND, NEURAL_ALONE), page(4, SECOND)]
+    about = answered(pages, 4)
+    made = {name: b"".join(render(about, pages)) for name, render in RENDERED.items()}
+    found = described(made["json"])
+    assert found["model"] is None
+    listed = [(one["model"]["engine"], one["model"]["tesseract"]) for one in found["pages"]]  # type: ignore[attr-defined]
+    assert listed == [("tesseract", "5.5.4"), ("auto", "5.5.4"), ("neural", None), ("tesseract", "5.5.4")]
+    engines = [word.get("engine") for word in found["pages"][1]["words"]]  # type: ignore[index]
+    assert engines == ["tesseract", "neural"]
+    assert b'"ocr-system" content="tesseract 5.5.4, PP-OCRv6 small openvino 2026.4.1 bf16"' in made["hocr"]
+    titles = [word.get("title", "") for word in readers.with_class(ET.fromstring(made["hocr"]), "ocrx_word")]
+    assert [title.partition("; x_engine ")[2] for title in titles[7:9]] == ["tesseract", "neural"]
+    assert not [title for title in titles[:7] + titles[9:] if "x_engine" in title]
+    readers.alto_words(made["alto"])  # valid: each reference is to an OCRProcessing
+    alto = ET.fromstring(made["alto"])
+    versions = [one.text for one in alto.iter(f"{readers.ALTO}softwareVersion")]
+    neural = "openvino 2026.4.1 bf16"
+    assert versions == ["5.5.4", "5.5.4", neural, neural]
+    processing = {
+        one.get("ID"): one.findtext(f".//{readers.ALTO}softwareName")
+        for one in alto.iter(f"{readers.ALTO}OCRProcessing")
+    }
+    references = [one.get("PROCESSINGREFS") for one in alto.iter(f"{readers.ALTO}String")]
+    assert [reference and processing[reference] for reference in references[7:9]] == [
+        "tesseract",
+        "PP-OCRv6 small",
+    ]
+    assert not any(references[:7] + references[9:])
+
+
 def test_pages_that_agree_are_summarised_whatever_has_no_engine() -> None:
     pages = [page(1, FIRST, None), page(2, SECOND), failed_page(3, DamagedPage())]
     found = described(b"".join(RENDERED["json"](answered(pages, 3), pages)))
-    assert found["model"] == {**STAMP, "name": "ocr-model", "engine": "tesserocr"}
+    assert found["model"] == {**STAMP, "name": "ocr-model", "engine": "tesseract"}
     embedded = [page(1, FIRST, None)]
     assert described(b"".join(RENDERED["json"](answered(embedded, 1), embedded)))["model"] is None
     assert b'content="embedded text"' in b"".join(RENDERED["hocr"](answered(embedded, 1), embedded))
@@ -351,3 +393,22 @@ def test_no_name_of_a_client_gets_into_a_header() -> None:
         'inline; filename="ocr.ndjson"',
         'inline; filename="ocr.pdf"',
     }
+
+
+@pytest.mark.parametrize(
+    ("rotation", "skew", "angle"), [(0, 0.0, None), (90, 0.0, 90), (0, 2.5, -2.5), (270, -4.0, 274)]
+)
+def test_the_direction_of_turned_lines(rotation: int, skew: float, angle: float | None) -> None:
+    turned = page(1, FIRST)
+    turned["rotation"], turned["skew"] = rotation, skew
+    answer = total([turned]).answer("r", 1)
+    alto = ET.fromstring(b"".join(FORMATS["alto"].render(answer, [turned])))  # type: ignore[misc]
+    hocr = ET.fromstring(b"".join(FORMATS["hocr"].render(answer, [turned])))  # type: ignore[misc]
+    blocks = [found for found in alto.iter() if found.tag.endswith("}TextBlock")]
+    lines = [found for found in hocr.iter() if found.get("class") == "ocr_line"]
+    assert blocks
+    assert lines
+    expected = None if angle is None else f"{angle:g}"
+    assert {block.get("ROTATION") for block in blocks} == {expected}
+    angles = {line.attrib["title"].partition("; textangle ")[2] for line in lines}
+    assert angles == {expected or ""}

@@ -63,7 +63,7 @@ NEVER = {
     "api_gateway/formats": {"model_server", "api_gateway.upstream", "api_gateway.documents", *HTTP, *ENGINES},
     "api_gateway/admission.py": {"model_server", "api_gateway.documents", "api_gateway.exchange", *ENGINES},
 }  # fmt: skip
-OURS = {*PACKAGES, "bench", "scripts", "tests"}
+OURS = {*PACKAGES, "bench", "quality", "scripts", "tests"}
 
 
 def modules() -> Iterator[Path]:

@@ -101,6 +101,11 @@ app.kubernetes.io/part-of: ocr-service
 {{- end }}
 {{- end }}
 
+{{- /* MiB of the neural engine in each worker. */}}
+{{- define "model-server.neuralMib" -}}
+{{- if eq .Values.config.neural false }}0{{ else }}360{{ end }}
+{{- end }}
+
 {{- /*
 Each worker's share of the memory limit, in MiB, after /tmp, 200 MiB for the program and config.maxBodiesMib. The server
 kills a worker that grows over it: one page fails. Without that, the kernel would kill the container.
@@ -116,8 +121,9 @@ kills a worker that grows over it: one page fails. Without that, the kernel woul
 {{- .Values.config.workerKillMib | int }}
 {{- else if and $memory $workers }}
 {{- $share := div (sub $memory $own) $workers }}
-{{- if lt (int $share) 256 }}
-{{- fail (printf "resources.limits.memory: %s leave %d MiB to each of %d workers, and a page needs up to 256. Raise the limit, lower the CPU limit or config.workers, or set config.workerKillMib." (toString .Values.resources.limits.memory) (int $share) $workers) }}
+{{- $least := add 256 (include "model-server.neuralMib" . | int) }}
+{{- if lt (int $share) (int $least) }}
+{{- fail (printf "resources.limits.memory: %s leave %d MiB to each of %d workers, and each needs up to %d. Raise the limit, lower the CPU limit or config.workers, set config.neural to false, or set config.workerKillMib." (toString .Values.resources.limits.memory) (int $share) $workers (int $least)) }}
 {{- end }}
 {{- $share }}
 {{- end }}
@@ -137,7 +143,8 @@ kills a worker that grows over it: one page fails. Without that, the kernel woul
 {{- end }}
 {{- if $kill }}
 {{- $_ := set $derived "workerKillMib" (int $kill) }}
-{{- $_ := set $derived "workerRecycleMib" (default (div (int $kill) 2) .Values.config.workerRecycleMib) }}
+{{- $neural := include "model-server.neuralMib" . | int }}
+{{- $_ := set $derived "workerRecycleMib" (default (add $neural (div (sub (int $kill) $neural) 2)) .Values.config.workerRecycleMib | int) }}
 {{- end }}
 {{- if .Values.tessdata.volume }}
 {{- $_ := set $derived "tessdataDir" .Values.tessdata.mountPath }}

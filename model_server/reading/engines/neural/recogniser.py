@@ -8,9 +8,10 @@ import numpy as np
 import openvino
 
 from model_server.reading.engines.neural.crops import HEIGHT
+from model_server.reading.engines.neural.eight_bits import quantise, ranges
 from model_server.reading.engines.neural.letters import choice
 from model_server.reading.model_files import RECOGNISER, checked
-from model_server.reading.openvino_cpu import Compiled, load
+from model_server.reading.openvino_cpu import Compiled, load, precision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ _KEPT = 3  # choices of characters
 _FEATURES, _WEIGHTS, _BIAS = "Transpose.8", "linear_8.w_0", "linear_8.b_0"  # names in the model's file
 
 
-class Letter(NamedTuple):
+class ReadLetter(NamedTuple):
     """A character, its probability, and the column of the crop at its middle."""
 
     text: str
@@ -47,16 +48,19 @@ class Recogniser:
         self._weights: NDArray[np.float32] = nodes[_WEIGHTS].data.copy()
         self._bias: NDArray[np.float32] = nodes[_BIAS].data.reshape(-1).copy()
         self._characters = ["", *model.get_rt_info(["framework", "character"]).value.split("\n"), " "]
-        self._model = Compiled(openvino.Model([nodes[_FEATURES].output(0)], model.get_parameters(), "features"))
+        features = openvino.Model([nodes[_FEATURES].output(0)], model.get_parameters(), "features")
+        if precision() == "int8":
+            quantise(features, ranges())
+        self._model = Compiled(features)
         self._heads: dict[tuple[str, ...], _Head] = {}
 
-    def letters(self, crop: Image.Image, languages: tuple[str, ...]) -> list[Letter]:
+    def letters(self, crop: Image.Image, languages: tuple[str, ...]) -> list[ReadLetter]:
         """The characters of an 8-bit grey crop of `HEIGHT` rows, from left to right."""
         head = self._head(languages)
-        found: list[Letter] = []
+        found: list[ReadLetter] = []
         for start, end, is_gap in _pieces(crop):
             if is_gap:
-                found.append(Letter(" ", 1.0, start))
+                found.append(ReadLetter(" ", 1.0, start))
             width = -(-(end - start) // _WIDTH_STEP) * _WIDTH_STEP
             planes = np.zeros((1, 3, HEIGHT, width), dtype=np.float32)
             planes[..., : end - start] = (
@@ -83,13 +87,13 @@ class _Head(NamedTuple):
     bias: NDArray[np.float32]
     characters: Sequence[str]
 
-    def letters(self, features: NDArray[np.float32], start: int, end: int) -> list[Letter]:
+    def letters(self, features: NDArray[np.float32], start: int, end: int) -> list[ReadLetter]:
         """Best path of the CTC: the likeliest character of each step, equal neighbours once, without blanks."""
         scores = features @ self.weights + self.bias
         best = scores.argmax(axis=1)
         # The softmax of the best: the others need no exponential of their own but for the sum.
         probabilities = 1 / np.exp(scores - scores.max(axis=1, keepdims=True)).sum(axis=1)
-        found: list[Letter] = []
+        found: list[ReadLetter] = []
         step = 0
         while step < len(best):
             first = step
@@ -98,7 +102,7 @@ class _Head(NamedTuple):
             text = self.characters[best[first]]
             column = start + (first + step) / 2 * STEP
             if text and column < end + STEP:
-                found.append(Letter(text, float(probabilities[first:step].max()), column))
+                found.append(ReadLetter(text, float(probabilities[first:step].max()), column))
         return found
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_FONT, _BASE = 0.75, 0.25  # of the height of a line's rectangle
+
 
 class Rectangle(NamedTuple):
     """Centre, size and direction. `angle` is that of `width`, in degrees clockwise on the page, -45 to 45."""
@@ -21,6 +23,16 @@ class Rectangle(NamedTuple):
     width: float
     height: float
     angle: float
+
+    @property
+    def font(self) -> float:
+        """The size of the font of a level line: its height without the margin around the letters."""
+        return _FONT * self.height
+
+    @property
+    def baseline(self) -> tuple[float, float]:
+        """A point of the baseline of a level line."""
+        return self.x, self.y + _BASE * self.height
 
 
 class Region(NamedTuple):

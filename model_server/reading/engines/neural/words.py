@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from model_server.reading.engines.neural.crops import HEIGHT
-from model_server.reading.engines.neural.recogniser import STEP, Letter
+from model_server.reading.engines.neural.recogniser import STEP, ReadLetter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,12 +31,12 @@ class ReadWord(NamedTuple):
     box: tuple[float, float, float, float]
 
 
-def words(letters: Sequence[Letter], crop: Image.Image) -> list[ReadWord]:
+def words(letters: Sequence[ReadLetter], crop: Image.Image) -> list[ReadWord]:
     """The words of a line, from left to right."""
     if not letters:
         return []
     ink = _ink(np.asarray(crop))
-    groups = _groups(letters, ink.any(axis=0))
+    groups = _groups(letters, np.asarray(ink.any(axis=0)))
     if not groups:
         return []
     middles = [(one[-1].column + other[0].column) / 2 for one, other in pairwise(groups)]
@@ -51,7 +51,7 @@ def words(letters: Sequence[Letter], crop: Image.Image) -> list[ReadWord]:
     ]
 
 
-def _groups(letters: Sequence[Letter], ink: NDArray[np.bool_]) -> list[list[Letter]]:
+def _groups(letters: Sequence[ReadLetter], ink: NDArray[np.bool_]) -> list[list[ReadLetter]]:
     """Letters between spaces, and between gaps as wide as the line's spaces, which the model missed."""
     spaces = [
         _gap(ink, one, other)
@@ -59,8 +59,8 @@ def _groups(letters: Sequence[Letter], ink: NDArray[np.bool_]) -> list[list[Lett
         if space.text.isspace()
     ]
     least = _AS_WIDE * float(np.median(spaces)) if spaces else math.inf
-    groups: list[list[Letter]] = [[]]
-    before: Letter | None = None
+    groups: list[list[ReadLetter]] = [[]]
+    before: ReadLetter | None = None
     for letter in letters:
         if letter.text.isspace():
             groups.append([])
@@ -73,7 +73,7 @@ def _groups(letters: Sequence[Letter], ink: NDArray[np.bool_]) -> list[list[Lett
     return [group for group in groups if group]
 
 
-def _gap(ink: NDArray[np.bool_], one: Letter, other: Letter) -> int:
+def _gap(ink: NDArray[np.bool_], one: ReadLetter, other: ReadLetter) -> int:
     """The most columns without ink that follow each other between two letters."""
     inked = np.nonzero(ink[int(one.column) : int(other.column) + 1])[0]
     edges = np.concatenate(([-1], inked, [int(other.column) - int(one.column) + 1]))
@@ -87,7 +87,7 @@ def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _box(
-    ink: NDArray[np.bool_], group: Sequence[Letter], left: float, right: float
+    ink: NDArray[np.bool_], group: Sequence[ReadLetter], left: float, right: float
 ) -> tuple[float, float, float, float]:
     """Around the ink between two columns; around the letters' own columns if there is none."""
     start, end = int(left), max(int(left) + 1, round(right))

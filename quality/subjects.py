@@ -1,0 +1,26 @@
+"""What is measured: a row for each subject."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from quality.readers import BareTesseract, Reader, ServiceReader
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`engine` is the engine that the reader is asked for."""
+
+    title: str
+    reader: Callable[[], Reader]
+    engine: str
+
+
+BASE = "bare-tesseract"  # the others' CPU time is divided by that of this one
+SUBJECTS = {
+    BASE: Subject("bare Tesseract", BareTesseract, "tesseract"),
+    "tesseract": Subject("`engine=tesseract`", ServiceReader, "tesseract"),
+    "auto": Subject("`engine=auto`", ServiceReader, "auto"),
+    "neural": Subject("`engine=neural`", ServiceReader, "neural"),
+}
