@@ -31,15 +31,14 @@ Launch = Callable[..., contextlib.AbstractContextManager[Pair]]
 
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
-    """Starts a pair, by default without the neural engine; `model` and `gateway` are settings without their
-    prefix."""
+    """Starts a pair; `model` and `gateway` are settings without their prefix."""
 
     @contextlib.contextmanager
     def start(model: dict[str, str] | None = None, gateway: dict[str, str] | None = None) -> Iterator[Pair]:
         folder = tmp_path_factory.mktemp("pair")
         logs = folder / "model.log", folder / "gateway.log"
         with logs[0].open("wb") as model_log, logs[1].open("wb") as gateway_log:
-            model_env = {"SHUTDOWN_DELAY_SECONDS": "0", "NEURAL": "false", **(model or {})}
+            model_env = {"SHUTDOWN_DELAY_SECONDS": "0", **(model or {})}
             gateway_env = {"SHUTDOWN_DELAY_SECONDS": "0", **(gateway or {})}
             first = services.model_server({f"MODEL_SERVER_{k}": v for k, v in model_env.items()}, model_log)
             second = services.api_gateway(

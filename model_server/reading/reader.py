@@ -164,10 +164,10 @@ def neural_engine(
     if name is None:
         return None, ()
     if missing := ", ".join(package for package in _PACKAGES if not importlib.util.find_spec(package)):
-        why = f"the neural engine is not installed (no package {missing})"
+        why = f"neural engine is not installed (no package {missing})"
         if needed:
-            raise EngineUnavailable(f"ENGINE=neural, but {why}.")
-        return None, [f"T{why[1:]}: Tesseract reads all pages."]
+            raise EngineUnavailable(f"ENGINE=neural, but the {why}.")
+        return None, [f"The {why}: Tesseract reads all pages."]
     try:
         return engines.class_of(name)(), ()
     except WeightsUnavailable as error:

@@ -17,6 +17,7 @@ from model_server.reading.reader import Reader, neural_engine, orientation_model
 from service_kit.child_main import complaints, forget_complaints, run
 from service_kit.errors import ServiceError
 from service_kit.frames import Header
+from service_kit.memory import give_large_blocks_back
 from service_kit.page import Parameters, make_page
 
 # Tesseract and Leptonica continue after a failed allocation and return less text; only stderr shows it. Other
@@ -90,6 +91,7 @@ class Worker:
 
 if __name__ == "__main__":
     logging.disable()
+    give_large_blocks_back()
     try:
         run(Worker)
     except engines.EngineUnavailable as missing:

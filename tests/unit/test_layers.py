@@ -24,6 +24,9 @@ NEVER = {
     "service_kit/essentials.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
     "service_kit/budget.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
     "service_kit/child.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
+    "service_kit/reading_order.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
+    "service_kit/columns.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
+    "service_kit/writing.py": {"model_server", "api_gateway", *ENGINES, *HTTP},
     "model_server": {"api_gateway", "httpx", READING, *ENGINES},
     "model_server/contracts": {
         "api_gateway", "model_server.admission", "model_server.workers", "model_server.server", READING, *ENGINES,
@@ -47,9 +50,6 @@ NEVER = {
     "api_gateway/exchange.py": {"model_server", "api_gateway.schemas", "api_gateway.routes", CHILDREN, *ENGINES},
     "api_gateway/order.py": {"model_server", *HTTP, *ENGINES},
     "api_gateway/answer.py": {"model_server", "api_gateway.upstream", "api_gateway.documents", *HTTP, *ENGINES},
-    "api_gateway/reading_order.py": {"model_server", "api_gateway.documents", CHILDREN, *HTTP, *ENGINES},
-    "api_gateway/columns.py": {"model_server", "service_kit", "api_gateway", *HTTP, *ENGINES},
-    "api_gateway/writing.py": {"model_server", "service_kit", "api_gateway", *HTTP, *ENGINES},
     "api_gateway/uploads": {"model_server", "api_gateway.documents", "api_gateway.upstream", CHILDREN, *ENGINES},
     "api_gateway/documents": {
         "model_server", "api_gateway.exchange", "api_gateway.routes", "api_gateway.uploads", CHILDREN,
