@@ -163,7 +163,7 @@ check_rebuild() {
     [ "$service" != model-server ] || arguments=(--build-arg "LANGUAGES=$LANGUAGES")
     rm -rf "$context"
     mkdir "$context"
-    cp -R .dockerignore pyproject.toml poetry.lock service_kit api_gateway model_server "$context"
+    cp -R .dockerignore pyproject.toml poetry.lock models.txt service_kit api_gateway model_server "$context"
     echo "# changed by $RUN" >>"$context/service_kit/__init__.py"
     began_ms=$(now_ms)
     build "$service:$RUN" "$service" "$context" "${arguments[@]}"

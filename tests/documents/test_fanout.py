@@ -230,7 +230,7 @@ def test_pages_are_streamed_as_they_are_read(gateway: Gateway, server: ModelServ
     assert closing["status"] == "complete"
     assert (closing["page_count"], closing["pages_ok"], closing["pages_failed"]) == (12, 12, 0)
     assert (closing["words"], closing["confidence"]) == (12, 90.0)
-    assert closing["model"]["engine"] == "none"
+    assert closing["model"]["engine"] == "tesseract"
 
 
 def test_a_stream_says_which_page_failed(gateway: Gateway, server: ModelServer) -> None:
