@@ -35,7 +35,7 @@ _SURE = 90.0  # a line with a lower mean confidence is doubted
 _CLEAN = 0.03  # of the length of all lines: with fewer doubtful ones, a page is Tesseract's
 _HOPELESS = 0.5  # with more, it is the neural engine's
 _STRAY = 75.0  # a word of Tesseract on no line is kept from this confidence on
-_TEXT = 65.0  # a line that the recogniser reads with less is no text: print that shines through, texture
+_TEXT = 50.0  # a line that the recogniser reads with less is no text: print that shines through, texture
 
 
 class Reading(NamedTuple):
@@ -60,7 +60,7 @@ def read_both(
     """Tesseract's `words`, and the neural engine's on the lines that Tesseract missed or doubted."""
     page = picture(image)
     coarse, _ = assign(words, neural.coarse_lines(page))
-    if _length(_doubtful(coarse, words, _COVERED_COARSELY)) <= _CLEAN * _length(coarse):
+    if coarse and _length(_doubtful(coarse, words, _COVERED_COARSELY)) <= _CLEAN * _length(coarse):
         return Reading([*words], len(coarse))
     rectangles = neural.lines(page)
     lines, strays = assign(words, rectangles)

@@ -69,10 +69,17 @@ class FaultyNeural(NeuralEngine):
         }
 
     def lines(self, page: Image.Image) -> list[Rectangle]:
+        self._choose(page)
+        return super().lines(page)
+
+    def coarse_lines(self, page: Image.Image) -> list[Rectangle]:
+        self._choose(page)
+        return super().coarse_lines(page)
+
+    def _choose(self, page: Image.Image) -> None:
         sides = {page.width, page.height}  # the page may have been turned
         for model, request in self._requests.items():
             request.fault = next((fault for fault in NativeFault if {fault, model} == sides), None)
-        return super().lines(page)
 
 
 class _FaultyRequest:

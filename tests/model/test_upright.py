@@ -207,7 +207,7 @@ def test_without_the_model_only_the_skew_is_corrected(
     (note,) = notes
     assert str(file) in note
     assert ("damaged" in note) == damaged
-    reader = Reader(tesseract, None, model, "tesseract", notes)
+    reader = Reader(tesseract, None, model, "tesseract", notes=notes)
     assert reader.info["orientation"] is None
     assert note in reader.info["notes"]
     picture = PICTURES["page"]
