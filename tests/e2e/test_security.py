@@ -65,7 +65,7 @@ def test_api_keys_are_asked_for_and_helm_test_shows_one(release: Release, hello:
 def test_the_workers_follow_the_cpu_limit(release: Release) -> None:
     pod, *_ = release.ready_pods("model-server")
     assert release.counters(pod, 8080)["ocr_workers_configured"] == 1
-    release.upgrade(model_server={"resources": {"limits": {"cpu": "1500m", "memory": "1500Mi"}}})
+    release.upgrade(model_server={"resources": {"limits": {"cpu": "1500m", "memory": "1800Mi"}}})
     pod, *_ = release.ready_pods("model-server")
     assert release.counters(pod, 8080)["ocr_workers_configured"] == 2
     release.upgrade()
