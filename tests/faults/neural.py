@@ -34,9 +34,10 @@ _LEAK = 450 * _MIB
 class NativeFault(enum.IntEnum):
     """What OpenVINO does with a picture of this width and one of the heights below."""
 
+    NONE = 400
     SEGFAULT = 401
     EAT_MEMORY = 402
-    LEAK = 403  # and a correct output
+    LEAK = 403  # once, and a correct output
     COMPUTE = 404  # for ever, SIGTERM ignored
     SLEEP = 405  # the same, the interpreter locked
     REFUSE = 406  # its input, as OpenVINO does: RuntimeError
@@ -52,10 +53,10 @@ class Model(enum.IntEnum):
 
 
 def picture(fault: NativeFault, model: Model = Model.DETECTOR) -> bytes:
-    """A PNG that causes the fault. It has a line of text, which Tesseract doubts, and which may get lost."""
+    """A PNG that causes the fault. It has a line of text that Tesseract does not find."""
     image = Image.new("L", (fault, model), 255)
-    ImageDraw.Draw(image).text((20, 15), TEXT, 140, ImageFont.truetype(SANS, 36))
-    return FORMATS["png grey"].encode(render.Picture(degrade.noise(degrade.blur(image, 1, 1.5), 1, 28.0), TEXT, 0))
+    ImageDraw.Draw(image).text((20, 10), TEXT, 100, ImageFont.truetype(SANS, 36))
+    return FORMATS["png grey"].encode(render.Picture(degrade.noise(degrade.blur(image, 1, 1.5), 1, 40.0), TEXT, 0))
 
 
 class FaultyNeural(NeuralEngine):
@@ -69,20 +70,18 @@ class FaultyNeural(NeuralEngine):
         }
 
     def lines(self, page: Image.Image) -> list[Rectangle]:
-        self._choose(page)
+        self._look_at(page)
         return super().lines(page)
 
     def coarse_lines(self, page: Image.Image) -> list[Rectangle]:
-        self._choose(page)
-        detector = self._requests[Model.DETECTOR]
-        if detector.fault is NativeFault.LEAK:
-            detector.fault = None  # the page's second look leaks
+        self._look_at(page)
         return super().coarse_lines(page)
 
-    def _choose(self, page: Image.Image) -> None:
+    def _look_at(self, page: Image.Image) -> None:
         sides = {page.width, page.height}  # the page may have been turned
         for model, request in self._requests.items():
-            request.fault = next((fault for fault in NativeFault if {fault, model} == sides), None)
+            found = (fault for fault in NativeFault if {fault, model} == sides)
+            request.fault = next(found, NativeFault.NONE)
 
 
 class _FaultyRequest:
@@ -90,7 +89,8 @@ class _FaultyRequest:
 
     def __init__(self, compiled: Any) -> None:
         self._real = compiled._request
-        self.fault: NativeFault | None = None
+        self._has_leaked = False
+        self.fault = NativeFault.NONE
         compiled._request = self
 
     def infer(self, inputs: list[Any], **options: Any) -> None:
@@ -102,7 +102,8 @@ class _FaultyRequest:
                     _allocate(_EATEN_AT_ONCE)
                     time.sleep(0.05)
                 sleep_for_ever()
-            case NativeFault.LEAK:
+            case NativeFault.LEAK if not self._has_leaked:
+                self._has_leaked = True
                 _allocate(_LEAK)
             case NativeFault.COMPUTE:
                 ignore_signals()
