@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 STEP = 8  # columns of a crop for each set of probabilities
 _WIDEST = 1280  # columns read at once: memory grows with them
-_WIDTH_STEP = 32
+# Crops are padded to one of these: OpenVINO makes kernels for each, and can't keep them for many. The last: a cut
+# may be an eighth of `_WIDEST` away from its place, at both ends.
+_WIDTHS = (96, 160, 256, 384, 512, 640, 832, 1056, _WIDEST, _WIDEST * 5 // 4)
 _SPACE = 9  # columns: narrower than a space between words, wider than one between letters
 _CLEAR = 0.2  # of the strongest ink
 _KEPT = 3  # choices of characters
@@ -61,7 +63,7 @@ class Recogniser:
         for start, end, is_gap in _pieces(crop):
             if is_gap:
                 found.append(ReadLetter(" ", 1.0, start))
-            width = -(-(end - start) // _WIDTH_STEP) * _WIDTH_STEP
+            width = next(width for width in _WIDTHS if width >= end - start)
             planes = np.zeros((1, 3, HEIGHT, width), dtype=np.float32)
             planes[..., : end - start] = (
                 np.asarray(crop.crop((start, 0, end, HEIGHT)), dtype=np.float32) / 127.5 - 1
