@@ -69,7 +69,7 @@ def read_both(
     if is_hopeless:
         again = lines
     falls = tilt(rectangles)
-    gone = {at for at in strays if is_hopeless or words[at]["confidence"] < _STRAY}
+    gone = {at for at in strays if words[at]["confidence"] < _STRAY}
     read: list[PlacedWord] = []
     for line in again:
         found = _read(neural, page, [line.rectangle], languages, falls)

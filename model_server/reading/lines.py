@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from model_server.reading.engines.neural.regions import Rectangle
     from service_kit.page import Word
 
+_ROWS = 1.2  # of a word's height: how far the middles of the words of a line may be apart
 _LONG = 3.0  # times its height
 _MARGIN = 0.35  # of a line's height: what its rectangle is wider than its letters, on both sides together
 
@@ -42,7 +43,6 @@ class ReadLine(NamedTuple):
     def placed(self, words: Sequence[Word], falls: float, without: Container[int]) -> Iterator[PlacedWord]:
         """Its words with the line's own size and baseline, except those in `without`."""
         line = self.rectangle
-        is_level = line.width > line.height / 2
         for at in self.words:
             if at not in without:
                 word = words[at]
@@ -51,8 +51,8 @@ class ReadLine(NamedTuple):
                     word["bbox"],
                     word["confidence"],
                     angle=-falls,
-                    origin=line.baseline if is_level else None,
-                    size=line.font if is_level else None,
+                    origin=line.baseline if line.is_level else None,
+                    size=line.font if line.is_level else None,
                     engine="tesseract",
                 )
 
@@ -64,24 +64,28 @@ def tilt(lines: Iterable[Rectangle]) -> float:
 
 
 def assign(words: Sequence[Word], rectangles: Sequence[Rectangle]) -> tuple[list[ReadLine], list[int]]:
-    """The lines with their words, and the words that lie on no line. A word lies where its middle is."""
-    lines = [ReadLine(rectangle, []) for rectangle in rectangles]
-    if not words or not lines:
-        return lines, [*range(len(words))]
+    """The lines with their words, and the words that lie on no line. A word lies where its middle is.
+
+    A rectangle around several rows of words is no line: print that is too small for the detector.
+    """
+    if not words or not rectangles:
+        return [ReadLine(rectangle, []) for rectangle in rectangles], [*range(len(words))]
     boxes = np.array([word["bbox"] for word in words], dtype=np.float64)
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
-    nearest, best = np.full(len(words), -1), np.full(len(words), 1.0)
+    heights = boxes[:, 3] - boxes[:, 1]
+    nearest, best, place = np.full(len(words), -1), np.full(len(words), 1.0), np.zeros(len(words))
     for number, line in enumerate(rectangles):
         cosine, sine = math.cos(math.radians(line.angle)), math.sin(math.radians(line.angle))
         along = (x - line.x) * cosine + (y - line.y) * sine
         across = (y - line.y) * cosine - (x - line.x) * sine
         off = np.maximum(abs(along) / (line.width / 2), abs(across) / (line.height / 2))  # 1: on the edge
         nearer = off < best
-        nearest[nearer], best[nearer] = number, off[nearer]
-    strays = []
-    for at, number in enumerate(nearest.tolist()):
-        if number < 0:
-            strays.append(at)
+        nearest[nearer], best[nearer], place[nearer] = number, off[nearer], across[nearer]
+    lines = []
+    for number, line in enumerate(rectangles):
+        on_it = np.nonzero(nearest == number)[0]
+        if line.is_level and len(on_it) and np.ptp(place[on_it]) > _ROWS * np.median(heights[on_it]):
+            nearest[on_it] = -1
         else:
-            lines[number].words.append(at)
-    return lines, strays
+            lines.append(ReadLine(line, on_it.tolist()))
+    return lines, np.nonzero(nearest < 0)[0].tolist()

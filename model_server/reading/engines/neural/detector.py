@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from model_server.reading.engines.neural.regions import Rectangle, Region, rectangle, regions
-from model_server.reading.engines.neural.tiles import tiles
+from model_server.reading.engines.neural.tiles import joined, tiles
 from model_server.reading.model_files import DETECTOR, checked
 from model_server.reading.openvino_cpu import Compiled, load
 
@@ -35,9 +35,10 @@ class Detector:
     def lines(self, page: Image.Image, most_pixels: int = FINE) -> list[Rectangle]:
         """Rectangles around the lines of an 8-bit grey page, in its pixels."""
         found: list[Rectangle] = []
-        for tile in tiles(page.width, page.height):
+        parts = [*tiles(page.width, page.height)]
+        for tile in parts:
             found += tile.own(self._in(page if tile.is_all else page.crop(tile.box), most_pixels))
-        return found
+        return joined(found, [tile.last for tile in parts[:-1] if tile.axis == 0])
 
     def _in(self, page: Image.Image, most_pixels: int) -> list[Rectangle]:
         width, height = _size(page.width, page.height, most_pixels)

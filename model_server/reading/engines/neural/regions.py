@@ -25,6 +25,11 @@ class Rectangle(NamedTuple):
     angle: float
 
     @property
+    def is_level(self) -> bool:
+        """Whether its text runs along its width. A single letter is higher than wide, too."""
+        return self.width > self.height / 2
+
+    @property
     def font(self) -> float:
         """The size of the font of a level line: its height without the margin around the letters."""
         return _FONT * self.height

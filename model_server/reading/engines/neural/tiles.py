@@ -31,7 +31,7 @@ class Tile(NamedTuple):
         return (self.start, 0, self.end, self.across) if self.axis == 0 else (0, self.start, self.across, self.end)
 
     def own(self, lines: Iterable[Rectangle]) -> Iterator[Rectangle]:
-        """The lines of the tile itself, in pixels of the page; what lies across a cut is cut."""
+        """The lines of the tile itself, in pixels of the page. One that lies across a cut is cut: see `joined`."""
         for line in lines:
             if self.is_all:
                 yield line
@@ -59,3 +59,28 @@ def tiles(width: int, height: int) -> Iterator[Tile]:
     for number in range(count):
         first, last = number * step, (number + 1) * step
         yield Tile(axis, max(0, int(first) - shared), min(length, int(last) + shared), first, last, across)
+
+
+def joined(lines: Iterable[Rectangle], cuts: Iterable[float]) -> list[Rectangle]:
+    """The lines with the parts of each line that was cut put together; `cuts` from left to right."""
+    found = [*lines]
+    for cut in cuts:
+        ends = [line for line in found if abs(line.x + line.width / 2 - cut) < 1]
+        starts = [line for line in found if abs(line.x - line.width / 2 - cut) < 1]
+        for left in ends:
+            near = [line for line in starts if abs(line.y - left.y) < min(line.height, left.height) / 2]
+            if near:
+                right = min(near, key=lambda line: abs(line.y - left.y))
+                starts.remove(right)
+                found = [line for line in found if line is not left and line is not right]
+                found.append(_together(left, right))
+    return found
+
+
+def _together(left: Rectangle, right: Rectangle) -> Rectangle:
+    start, end = left.x - left.width / 2, right.x + right.width / 2
+    top = min(left.y - left.height / 2, right.y - right.height / 2)
+    bottom = max(left.y + left.height / 2, right.y + right.height / 2)
+    return left._replace(
+        x=(start + end) / 2, y=(top + bottom) / 2, width=end - start, height=bottom - top, angle=0.0
+    )
