@@ -73,9 +73,11 @@ def read_both(
     read: list[PlacedWord] = []
     for line in again:
         found = _read(neural, page, [line.rectangle], languages, falls)
-        if found or is_hopeless:
+        if found and not (_is_sure(line.confidence(words)) and not _is_sure(_mean(found))):
             gone.update(line.words)
             read += found
+        else:  # what Tesseract is sure of is never lost
+            gone.update(at for at in line.words if words[at]["confidence"] < _STRAY)
     kept = [word for line in lines for word in line.placed(words, falls, gone)]
     kept += [
         PlacedWord(words[at]["text"], words[at]["bbox"], words[at]["confidence"], angle=-falls, engine="tesseract")
@@ -85,8 +87,16 @@ def read_both(
     return Reading(arrange([*kept, *read]), len(lines), len(again))
 
 
+def _is_sure(confidence: float) -> bool:
+    return confidence >= _SURE
+
+
+def _mean(words: Iterable[PlacedWord]) -> float:
+    return fmean(word.confidence for word in words)
+
+
 def _doubtful(lines: Iterable[ReadLine], words: Sequence[Word], covered: float) -> list[ReadLine]:
-    return [line for line in lines if line.confidence(words) < _SURE or line.covered(words) < covered]
+    return [line for line in lines if not _is_sure(line.confidence(words)) or line.covered(words) < covered]
 
 
 def _length(lines: Iterable[ReadLine]) -> float:
@@ -100,7 +110,7 @@ def _read(
     found: list[PlacedWord] = []
     for line in lines:
         words = neural.words(page, line, languages, falls)
-        if words and fmean(word.confidence for word in words) >= _TEXT:
+        if words and _mean(words) >= _TEXT:
             found += [word._replace(box=_clipped(word.box, page.width, page.height)) for word in words]
     return found
 

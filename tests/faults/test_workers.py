@@ -352,7 +352,7 @@ def test_not_ready_and_not_hot(pair_of: PairOf, record: Record, tmp_path: Path) 
         time.sleep(3)  # a fixed time, because a rate is measured
         tried, used = len(starts.read_text()) - tried, busy_seconds(pair) - used
         assert tried <= 6, "each worker's starts become rare"
-        assert used < 1.5, "it does not loop hot"
+        assert used < 3, "it does not loop hot: two workers that did would use 6"
         record.saw("starts tried in 3 s", f"{tried}", 3)
 
         flag.unlink()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _INK = 0.35  # of the line's contrast
 _LEAST_CONTRAST = 24  # grey values
-_AS_WIDE = 0.8  # of the line's usual space
+_AS_WIDE = 1.0  # of the line's usual space
 _LEAST_SPACE = 5  # columns
 _DOT = 4  # rows: between a letter and its dot or accent
 
