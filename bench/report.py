@@ -34,16 +34,21 @@ Figures = dict[str, Any]
 
 
 def write(results: Results, document: Path = DOCUMENT) -> None:
-    """Replace the text between the markers.
+    """Replace the text between the markers."""
+    replace_between(BEGIN, END, markdown(results), document)
+
+
+def replace_between(begin: str, end: str, text: str, document: Path) -> None:
+    """Replace what stands between two markers of a document.
 
     Raises:
         ValueError: the document has no markers.
     """
-    before, begin, rest = document.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{document.name} does not have the markers {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n\n{markdown(results)}\n{END}{after}")
+    before, found, rest = document.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{document.name} does not have the markers {begin} and {end}")
+    document.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
 
 
 def markdown(results: Results) -> str:

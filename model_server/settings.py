@@ -42,7 +42,8 @@ class ModelServerSettings(ServiceSettings):
     """`tesserocr`: Tesseract as a library, initialised once. `pytesseract`: the installed `tesseract` program."""
 
     neural: bool = True
-    """Load the neural engine, which takes 360 MiB of memory in each worker; without it, `auto` is Tesseract."""
+    """Load the neural engine, which takes 360 MiB of memory in each worker. Without it, `auto` is Tesseract, and
+    no page is turned."""
 
     languages: Annotated[tuple[str, ...], NoDecode] = ()
     """Languages that clients may request, separated by commas; empty: all installed languages."""

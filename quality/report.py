@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.report import table
+from bench.report import replace_between, table
 from quality.goals import verdicts
 from quality.score import POOLS, Figures
 from quality.sets import SETS
@@ -27,16 +27,8 @@ _Cell = Callable[[Figures, Figures | None], str]
 
 
 def write(results: Results, document: Path = DOCUMENT) -> None:
-    """Replace the text between the markers.
-
-    Raises:
-        ValueError: the document has no markers.
-    """
-    before, begin, rest = document.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{document.name} does not have the markers {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n\n{markdown(results)}\n{END}{after}")
+    """Replace the text between the markers."""
+    replace_between(BEGIN, END, markdown(results), document)
 
 
 def markdown(results: Results) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NotRequired
 
@@ -157,6 +157,15 @@ def text_of(words: Sequence[Word]) -> str:
     if parts:
         parts.append("\n")
     return "".join(parts)
+
+
+def letters_confidence(words: Iterable[Word]) -> float:
+    """Mean over the letters of the words, 0 to 100; 0 without any."""
+    letters = total = 0.0
+    for word in words:
+        letters += len(word["text"])
+        total += len(word["text"]) * word["confidence"]
+    return total / max(1.0, letters)
 
 
 def mean_confidence(words: Sequence[Word]) -> float | None:

@@ -73,7 +73,7 @@ def read_both(
     read: list[PlacedWord] = []
     for line in again:
         found = _read(neural, page, [line.rectangle], languages, falls)
-        if found and not (_is_sure(line.confidence(words)) and not _is_sure(_mean(found))):
+        if found and (_is_sure(_mean(found)) or not _is_sure(line.confidence(words))):
             gone.update(line.words)
             read += found
         else:  # what Tesseract is sure of is never lost

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from service_kit.page import letters_confidence
 from service_kit.reading_order import PlacedWord
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class ReadLine(NamedTuple):
 
     def confidence(self, words: Sequence[Word]) -> float:
         """The mean over the letters of its words, 0 to 100; 0 without words."""
-        letters = sum(len(words[at]["text"]) for at in self.words)
-        return sum(words[at]["confidence"] * len(words[at]["text"]) for at in self.words) / max(1, letters)
+        return letters_confidence(words[at] for at in self.words)
 
     def placed(self, words: Sequence[Word], falls: float, without: Container[int]) -> Iterator[PlacedWord]:
         """Its words with the line's own size and baseline, except those in `without`."""

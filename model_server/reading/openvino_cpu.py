@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino
 
+from model_server.cpus import cpu_flags
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KERNELS = "256"  # kept; by default 1024, which take 60 to 120 MiB more and save 4 % of the time
-_AMX, _VNNI = "AMX_BF16", "AVX512_VNNI"
+_AMX, _VNNI = "amx_bf16", "avx512_vnni"
 
 
 class Compiled:
@@ -57,9 +59,10 @@ def precision() -> str:
 
     AVX-512's own bf16 takes 1.6 times as long as f32.
     """
-    if _AMX in _flags():
+    flags = cpu_flags()
+    if _AMX in flags:
         return "bf16"
-    return "int8" if _VNNI in _flags() else "f32"
+    return "int8" if _VNNI in flags else "f32"
 
 
 def version() -> str:
@@ -80,12 +83,3 @@ def _core() -> Any:
         },
     )
     return core
-
-
-def _flags() -> set[str]:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as cpus:  # noqa: PTH123
-            flags = next((line for line in cpus if line.startswith("flags")), "")
-    except OSError:
-        return set()
-    return set(flags.upper().split())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from model_server.reading.imagenet import planes
 from model_server.reading.model_files import ORIENTATION, WeightsUnavailable, checked
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 _SHORT, _CROP = 256, 224  # pixels, as the model was trained
 _MOST_CROPS = 3
 _LONG = 1.5  # sides; a picture that is no longer is shown to the model by its middle alone
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)
-_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
 _QUARTERS = 4
 
 
@@ -51,7 +50,7 @@ class OrientationModel:
 
     def look(self, picture: Image.Image) -> Upwards:
         """At crops along the longer side of an 8-bit grey picture."""
-        probabilities = np.mean([self._model(_normal(crop))[0].copy() for crop in _crops(picture)], axis=0)
+        probabilities = np.mean([self._model(planes(crop))[0].copy() for crop in _crops(picture)], axis=0)
         best = int(probabilities.argmax())
         return Upwards(90 * (_QUARTERS - best) % 360, float(probabilities[best]))
 
@@ -66,9 +65,3 @@ def _crops(picture: Image.Image) -> list[Image.Image]:
     small = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     corners = [(place, across) if width > height else (across, place) for place in places]
     return [small.crop((x, y, x + _CROP, y + _CROP)) for x, y in corners]
-
-
-def _normal(crop: Image.Image) -> NDArray[np.float32]:
-    """1 x 3 x side x side: three equal channels, normalised as ImageNet's."""
-    grey = np.asarray(crop, dtype=np.float32) / np.float32(255)
-    return ((grey - _MEAN) / _DEVIATION)[np.newaxis].astype(np.float32, copy=False)

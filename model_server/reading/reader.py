@@ -84,16 +84,18 @@ class Reader:
 
     def _read(self, image: PageImage, parameters: Parameters, engine: EngineName) -> UprightPage:
         """The page upright, and its first reading: Tesseract's, unless `neural` alone is wanted."""
-        neural = self._neural
-
-        def by_neural(upright: PageImage) -> Reading:
-            return choice.read_neural(neural, upright, parameters.languages) if neural else Reading([])
+        if engine == "neural" and (neural := self._neural) is not None:
+            return self._upright.read(
+                image,
+                parameters,
+                lambda upright: choice.read_neural(neural, upright, parameters.languages),
+                sense=NEURAL_SENSE,
+                look_first=True,
+            )
 
         def by_tesseract(upright: PageImage) -> Reading:
             return Reading([] if _is_tiny(upright) else bands.read(self._tesseract, upright, parameters))
 
-        if engine == "neural" and neural is not None:
-            return self._upright.read(image, parameters, by_neural, sense=NEURAL_SENSE, look_first=True)
         return self._upright.read(image, parameters, by_tesseract)
 
     def _read_any(

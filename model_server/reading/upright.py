@@ -13,6 +13,7 @@ import numpy as np
 from model_server.reading import skew
 from model_server.reading.image import PageImage, picture
 from model_server.reading.turn import Turn, back, turned
+from service_kit.page import letters_confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,13 +139,7 @@ def _turn(rotation: int, degrees: float) -> Turn:
 
 def _makes_sense(words: Sequence[Word], least: float) -> bool:
     """Whether the page has been read, and not on its side."""
-    return _confidence(words) >= least and not _is_on_its_side(words)
-
-
-def _confidence(words: Sequence[Word]) -> float:
-    """The mean over the letters; 0 without any."""
-    letters = sum(len(word["text"]) for word in words)
-    return sum(len(word["text"]) * word["confidence"] for word in words) / max(1, letters)
+    return letters_confidence(words) >= least and not _is_on_its_side(words)
 
 
 def _is_on_its_side(words: Sequence[Word]) -> bool:
@@ -158,7 +153,7 @@ def _score(words: Sequence[Word], turn: Turn, least: float) -> float:
 
     A turn that leaves the text without sense is worse than none.
     """
-    if turn.rotation and _confidence(words) < _SOME * least:
+    if turn.rotation and letters_confidence(words) < _SOME * least:
         return -1.0
     score = sum(len(word["text"]) * (word["confidence"] / 100) ** 2 for word in words)
     return score / (2 if _is_on_its_side(words) else 1) / (_BETTER if turn.rotation else 1)

@@ -12,8 +12,8 @@ import pytest
 from tests.faults import neural
 from tests.faults.conftest import Record
 from tests.faults.neural import Model, NativeFault
-from tests.faults.pair import KNOWN, Pair, little, outcomes, peak_mib
-from tests.faults.replaced import replaced, restarts
+from tests.faults.pair import KNOWN, Pair, outcomes, peak_mib
+from tests.faults.replaced import both_hang, replaced, restarts
 
 NEURAL = {
     "NEURAL": "true",
@@ -99,18 +99,8 @@ def test_neural_leaks(reading: Reading, record: Record) -> None:
 )
 @pytest.mark.fault(0, "The neural engine hangs in every worker at once and ignores SIGTERM")
 def test_neural_hangs(reading: Reading, record: Record, fault: NativeFault, model: Model) -> None:
-    pair, before = reading.pair, restarts(reading.pair)
-    budget = {"x-request-timeout": "1"}
-    with ThreadPoolExecutor(2) as pool:
-        hanging = [pool.submit(pair.read, neural.picture(fault, model), headers=budget) for _ in range(2)]
-        found = [answer.result() for answer in hanging]
-    assert outcomes(found) == {"504 deadline_exceeded": 2}
-    slowest = max(found, key=lambda answer: answer.seconds)
-    assert slowest.seconds < 1 + little()
     how = "computing" if fault is NativeFault.COMPUTE else "asleep with the interpreter locked"
-    record.answer(f"2 of 2 workers {how}, budget 1 s", slowest)
-    replaced(pair, before, record, deadline=2)
-    record.whole(pair)
+    both_hang(reading.pair, record, neural.picture(fault, model), how)
 
 
 @pytest.mark.parametrize("model", Model)

@@ -19,7 +19,7 @@ from tests.faults import engines
 from tests.faults.conftest import PairOf, Record
 from tests.faults.engines import Fault
 from tests.faults.pair import KNOWN, Pair, crowding, little, metrics, outcomes, peak_mib, png, until
-from tests.faults.replaced import replaced, restarts
+from tests.faults.replaced import both_hang, replaced, restarts
 from tests.faults.wire import Answer
 from tests.pictures import render
 
@@ -189,18 +189,8 @@ def test_many_small_pictures_wait_as_long_as_their_time_allows(pair_of: PairOf) 
 @pytest.mark.parametrize("fault", [Fault.SPIN, Fault.SLEEP])
 @pytest.mark.fault(4, "Every worker hangs at once and ignores SIGTERM")
 def test_04_hang(pair: Pair, record: Record, fault: Fault) -> None:
-    before = restarts(pair)
-    budget = {"x-request-timeout": "1"}
-    with ThreadPoolExecutor(2) as pool:
-        hanging = [pool.submit(pair.read, engines.picture(fault), headers=budget) for _ in range(2)]
-        found = [answer.result() for answer in hanging]
-    assert outcomes(found) == {"504 deadline_exceeded": 2}
-    slowest = max(found, key=lambda answer: answer.seconds)
-    assert slowest.seconds < 1 + little()
     how = "spinning" if fault is Fault.SPIN else "asleep with the interpreter locked"
-    record.answer(f"2 of 2 workers {how}, budget 1 s", slowest)
-    replaced(pair, before, record, deadline=2)
-    record.whole(pair)
+    both_hang(pair, record, engines.picture(fault), how)
 
 
 @pytest.mark.slow

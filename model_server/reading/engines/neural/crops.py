@@ -62,11 +62,10 @@ def _cut(page: Image.Image, line: Rectangle) -> Image.Image:
     cosine = math.cos(math.radians(line.angle))
     left = line.x - width / 2 * cosine + height / 2 * sine
     top = line.y - width / 2 * sine - height / 2 * cosine
-    # Outside of the page, the nearest pixels would be better than black; lines at the edge are few.
     return page.transform(
         (width, height),
         Image.Transform.AFFINE,
         (cosine, -sine, left, sine, cosine, top),
         Image.Resampling.BILINEAR,
-        fillcolor=255,
+        fillcolor=255,  # outside of the page
     )

@@ -10,6 +10,7 @@ from PIL import Image
 
 from model_server.reading.engines.neural.regions import Rectangle, Region, rectangle, regions
 from model_server.reading.engines.neural.tiles import joined, tiles
+from model_server.reading.imagenet import planes
 from model_server.reading.model_files import DETECTOR, checked
 from model_server.reading.openvino_cpu import Compiled, load
 
@@ -20,7 +21,6 @@ FINE = 960 * 704  # pixels of the picture that the model sees: more finds smalle
 COARSE = 480 * 352  # enough to see where lines are, not to cut them out
 _LEAST_SIDE = 32
 _STEP = 32  # sides are multiples of it
-_NORMAL = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))  # mean and deviation of red, green, blue in training
 _TEXT = 0.3  # probability of a pixel of text
 _LINE = 0.5  # mean probability of a line's pixels
 _GROWN = 1.6  # the map marks the middle of the letters: a line is area x this / perimeter larger on each side
@@ -43,14 +43,8 @@ class Detector:
     def _in(self, page: Image.Image, most_pixels: int) -> list[Rectangle]:
         width, height = _size(page.width, page.height, most_pixels)
         across, down = page.width / width, page.height / height
-        shown = np.asarray(
-            page.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.5), dtype=np.float32
-        )
-        planes = np.empty((1, 3, height, width), dtype=np.float32)
-        for plane, (mean, deviation) in enumerate(_NORMAL):
-            np.multiply(shown, 1 / (255 * deviation), out=planes[0, plane])
-            planes[0, plane] -= mean / deviation
-        probabilities = self._model(planes)[0, 0]
+        shown = page.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.5)
+        probabilities = self._model(planes(shown))[0, 0]
         found: list[Rectangle] = []
         for region in regions(probabilities > _TEXT):
             if len(found) == _MOST_LINES:

@@ -26,7 +26,6 @@ _WIDEST = 1280  # columns read at once: memory grows with them
 _WIDTHS = (96, 160, 256, 384, 512, 640, 832, 1056, _WIDEST, _WIDEST * 5 // 4)
 _SPACE = 9  # columns: narrower than a space between words, wider than one between letters
 _CLEAR = 0.2  # of the strongest ink
-_KEPT = 3  # choices of characters
 _FEATURES, _WEIGHTS, _BIAS = "Transpose.8", "linear_8.w_0", "linear_8.b_0"  # names in the model's file
 
 
@@ -54,7 +53,7 @@ class Recogniser:
         if precision() == "int8":
             quantise(features, ranges())
         self._model = Compiled(features)
-        self._heads: dict[tuple[str, ...], _Head] = {}
+        self._heads: dict[tuple[str, ...], _Head] = {}  # of each alphabet that was asked for, see `NeuralEngine`
 
     def letters(self, crop: Image.Image, languages: tuple[str, ...]) -> list[ReadLetter]:
         """The characters of an 8-bit grey crop of `HEIGHT` rows, from left to right."""
@@ -73,8 +72,6 @@ class Recogniser:
 
     def _head(self, languages: tuple[str, ...]) -> _Head:
         if languages not in self._heads:
-            if len(self._heads) >= _KEPT:
-                self._heads.pop(next(iter(self._heads)))
             classes = choice(self._characters, languages)
             self._heads[languages] = _Head(
                 np.ascontiguousarray(self._weights[:, classes]),
