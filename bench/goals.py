@@ -44,6 +44,10 @@ def _against(ratio: str) -> Callable[[Figures], dict[str, Any]]:
     return lambda found: found["against_usual"]["ratios"][ratio]
 
 
+def _first(cases: str, engine: str, value: str) -> Callable[[Figures], dict[str, Any]]:
+    return lambda found: next(case[value] for case in found[cases] if case["engine"] == engine)
+
+
 GOALS = (
     Goal("(b) / (a), throughput at saturation, A4 at 200 dpi", "a4-200-throughput", _share("service/limit"), 0.95),
     Goal(
@@ -64,6 +68,24 @@ GOALS = (
         2,
         digits=1,
         needs_usual=True,
+    ),
+    Goal(
+        "(b) / (a), engine=neural, throughput at saturation, A4 at 200 dpi",
+        "engines",
+        _first("saturated", "neural", "ratio"),
+        0.95,
+    ),
+    Goal(
+        "(b) with one client, engine=neural, times as fast as one bare engine, A4 at 200 dpi",
+        "engines",
+        _first("alone", "neural", "times_as_fast"),
+        1.5,
+    ),
+    Goal(
+        "(b) with one client, engine=auto, times as fast as one bare Tesseract, A4 at 200 dpi",
+        "engines",
+        _first("alone", "auto", "times_as_fast"),
+        1.5,
     ),
     Goal(
         "(b) time added over the bare engine at concurrency 1, p50, page",

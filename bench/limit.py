@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from bench import child, machine
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model_server.reading.image import PageImage
+    from service_kit.page import Word
 
+BareEngine = Literal["tesseract", "neural"]
 _NUMBER = struct.Struct("<H")
 _MOST = 30_000  # fits into a pipe's 64 KiB
 
@@ -50,20 +52,29 @@ class _Plan:
     images: list[PageImage]
     picks: list[int]
     pipe: int
+    engine: BareEngine
 
 
-def run(images: list[PageImage], picks: list[int], processes: int) -> Result:
-    """Read `images[i] for i in picks`, each once, with this many processes."""
+def run(
+    images: list[PageImage],
+    picks: list[int],
+    processes: int,
+    engine: BareEngine = "tesseract",
+    meter: machine.CpuMeter | None = None,
+) -> Result:
+    """Read `images[i] for i in picks`, each once, with this many processes. `meter` begins when all are warm."""
     if len(picks) > _MOST:
         raise ValueError(f"at most {_MOST} pictures in one go")
     take, give = os.pipe()
     env = {**os.environ, "OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}
     children: list[child.Child] = []
     try:
-        plan = _Plan(images, picks, take)
+        plan = _Plan(images, picks, take, engine)
         children += [child.Child(__name__, plan, env, (take,)) for _ in range(processes)]
         for started in children:
             started.wait_ready()
+        if meter:
+            meter.begin()
         os.write(give, b"".join(_NUMBER.pack(number) for number in range(len(picks))))
         os.close(give)
         give = -1
@@ -81,13 +92,10 @@ def run(images: list[PageImage], picks: list[int], processes: int) -> Result:
 
 
 def prepare(plan: _Plan) -> Callable[[], Result]:
-    from model_server.reading.engines.tesserocr_engine import TesserocrEngine  # noqa: PLC0415 - only the child needs it
-    from service_kit.page import Parameters, text_of  # noqa: PLC0415
+    from service_kit.page import text_of  # noqa: PLC0415 - only the child needs it
 
     machine.schedule_as_worker()
-    engine = TesserocrEngine(Path(sys.prefix) / "share" / "tessdata")
-    parameters = Parameters()
-    engine.read(min(plan.images, key=lambda image: len(image.pixels)), parameters)
+    read = warm_engine(plan.engine, plan.images)
 
     def work() -> Result:
         readings: list[Reading] = []
@@ -95,9 +103,36 @@ def prepare(plan: _Plan) -> Callable[[], Result]:
         while len(taken := os.read(plan.pipe, _NUMBER.size)) == _NUMBER.size:
             (number,) = _NUMBER.unpack(taken)
             began, used = time.monotonic(), time.process_time()
-            words = engine.read(plan.images[plan.picks[number]], parameters)
+            words = read(plan.images[plan.picks[number]])
             ended, used = time.monotonic(), time.process_time() - used
             readings.append(Reading(number, began, ended, used, text_of(words)))
         return Result(readings, time.process_time() - cpu)
 
     return work
+
+
+def warm_engine(name: BareEngine, images: list[PageImage]) -> Callable[[PageImage], list[Word]]:
+    """An initialised engine that has read some of the images."""
+    return _neural(images) if name == "neural" else _tesseract(images)
+
+
+def _tesseract(images: list[PageImage]) -> Callable[[PageImage], list[Word]]:
+    from model_server.reading.engines.tesserocr_engine import TesserocrEngine  # noqa: PLC0415 - only the child needs it
+    from service_kit.page import Parameters  # noqa: PLC0415
+
+    engine = TesserocrEngine(Path(sys.prefix) / "share" / "tessdata")
+    parameters = Parameters()
+    engine.read(min(images, key=lambda image: len(image.pixels)), parameters)
+    return lambda image: engine.read(image, parameters)
+
+
+def _neural(images: list[PageImage]) -> Callable[[PageImage], list[Word]]:
+    from model_server.reading.choice import read_neural  # noqa: PLC0415 - only the child needs it
+    from model_server.reading.engines.neural.engine import NeuralEngine  # noqa: PLC0415
+    from service_kit.page import Parameters  # noqa: PLC0415
+
+    engine = NeuralEngine()
+    languages = Parameters().languages
+    for image in images:  # the first picture of each size takes longer: kernels are made for its shapes
+        read_neural(engine, image, languages)
+    return lambda image: read_neural(engine, image, languages).words

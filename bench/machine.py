@@ -63,15 +63,18 @@ class CpuUse:
 
 
 class CpuMeter:
-    """CPU time of the measured processes and of the whole machine, from construction to `stop`.
+    """CPU time of the measured processes and of the whole machine, from construction or `begin` to `stop`.
 
     `account` gives CPU seconds since each group of processes started.
     """
 
     def __init__(self, account: Callable[[], dict[str, float]] = dict) -> None:
         self._account = account
+        self.begin()
+
+    def begin(self) -> None:
         self._began = time.monotonic()
-        self._before = account()
+        self._before = self._account()
         self._busy_before = _busy_seconds()
 
     def stop(self, **known: float) -> CpuUse:

@@ -6,21 +6,21 @@ Disturbances of the machine slow down both halves of a pair, so they hardly affe
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import uvloop
 
 from bench import child, machine
 from bench.http1 import Answer, Connection
+from bench.limit import warm_engine
 from bench.load import HOST, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bench.limit import BareEngine
     from model_server.reading.image import PageImage
 
 
@@ -29,6 +29,7 @@ class Plan:
     images: list[PageImage]
     target: Target
     picks: list[int]
+    engine: BareEngine = "tesseract"
 
 
 class Pair(NamedTuple):
@@ -47,10 +48,13 @@ class Result:
     cpu_seconds: float
 
 
-def run(plan: Plan) -> Result:
+def run(plan: Plan, meter: machine.CpuMeter) -> Result:
+    """`meter` begins when the engine is warm."""
     started = child.Child(__name__, plan, {**os.environ, "OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"})
     try:
-        started.wait_ready().go()
+        started.wait_ready()
+        meter.begin()
+        started.go()
         result: Result = started.result()
     finally:
         started.close()
@@ -58,16 +62,12 @@ def run(plan: Plan) -> Result:
 
 
 def prepare(plan: Plan) -> Callable[[], Result]:
-    from model_server.reading.engines.tesserocr_engine import TesserocrEngine  # noqa: PLC0415 - only the child needs it
-    from service_kit.page import Parameters  # noqa: PLC0415
-
     machine.schedule_as_worker()
-    engine = TesserocrEngine(Path(sys.prefix) / "share" / "tessdata")
-    parameters = Parameters()
+    read = warm_engine(plan.engine, plan.images)
 
     def by_engine(pick: int) -> float:
         began = time.perf_counter()
-        engine.read(plan.images[pick], parameters)
+        read(plan.images[pick])
         return time.perf_counter() - began
 
     async def by_service(connection: Connection, pick: int) -> tuple[float, Answer]:
@@ -90,5 +90,4 @@ def prepare(plan: Plan) -> Callable[[], Result]:
         connection.close()
         return Result(pairs, time.process_time() - cpu)
 
-    by_engine(0)
     return lambda: uvloop.run(work())

@@ -28,6 +28,7 @@ _WORKLOADS = {
     "photo": "photograph, 12 MP",
     "mix": "mix",
 }
+_BARE = {"tesseract": "Tesseract", "neural": "neural"}
 
 Results = dict[str, Any]
 Figures = dict[str, Any]
@@ -145,6 +146,44 @@ def _against_usual(figures: Figures, names: list[str]) -> str:
     ]
     head = ("pictures per second", "(b) service", "(d) usual", "(e) one thread", "(b) / (d)", "(b) / (e)")
     return table(head, rows)
+
+
+def _engines(found: Figures) -> list[str]:
+    saturated = [
+        (
+            f"`{case['engine']}`, {_WORKLOADS[case['workload']]}",
+            _BARE[case["bare"]],
+            *(_spread(case["subjects"][subject]["per_second"]) for subject in ("limit", "service")),
+            _spread(case["ratio"]),
+            _spread(case["ratio"]["by_cpu"]),
+        )
+        for case in found["saturated"]
+    ]
+    alone = [
+        (
+            f"`{case['engine']}`, {_WORKLOADS[case['workload']]}",
+            _BARE[case["bare"]],
+            str(case["pairs"]),
+            _spread(case["engine_ms"], 0),
+            _spread(case["service_ms"], 0),
+            _spread(case["times_as_fast"]),
+        )
+        for case in found["alone"]
+    ]
+    how = (
+        f"Pictures per second: (b) with {found['clients']} clients that name the engine, and (a) with one engine "
+        "per core. `auto` must return Tesseract's text of these clean pages: its ratio includes the price of its "
+        "search for lines that Tesseract missed."
+    )
+    how_alone = "One bare engine, and one client of an otherwise idle service, read each page alternately."
+    return [
+        "## Engines",
+        how,
+        table(("engine", "(a) is", "(a) limit", "(b) service", "(b) / (a)", "by CPU time"), saturated),
+        "### One page alone",
+        how_alone,
+        table(("engine", "bare engine", "pairs", "bare engine, ms", "service, ms", "times as fast"), alone),
+    ]
 
 
 def _added_latency(found: Figures) -> list[str]:
@@ -369,6 +408,7 @@ def _stages(found: Figures) -> list[str]:
 
 
 _SECTIONS = {
+    "engines": _engines,
     "added-latency": _added_latency,
     "concurrency": _concurrency,
     "latency": _latency,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import limit, load, machine, subjects
+from bench import limit, load, machine, pairs, subjects
 from bench.subjects import BrokenRun
 from bench.workloads import workload
 from model_server.cpus import allowed_cpus
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
+    from bench.limit import BareEngine
     from bench.subjects import Stack, Subject
+    from service_kit.page import EngineName
 
 _WORST_ERROR_RATE = 0.1  # of characters, compared with the drawn text; builds of Tesseract differ slightly
 _OK = 200
@@ -60,7 +62,7 @@ class Run:
     progress: Progress
     cores: int = field(default_factory=allowed_cpus)
     foreign: list[float] = field(default_factory=list)
-    _references: dict[str, Reference] = field(default_factory=dict)
+    _references: dict[tuple[str, BareEngine], Reference] = field(default_factory=dict)
     _stack: Stack | None = None
     _opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -92,45 +94,54 @@ class Run:
         return self._stack
 
     @contextlib.contextmanager
-    def fresh_stack(self) -> Iterator[Stack]:
-        with tempfile.TemporaryDirectory(prefix="bench-") as logs, subjects.stack(Path(logs)) as started:
+    def fresh_stack(self, engine: EngineName = "tesseract") -> Iterator[Stack]:
+        with tempfile.TemporaryDirectory(prefix="bench-") as logs, subjects.stack(Path(logs), engine) as started:
             yield started
 
-    def reference(self, name: str) -> Reference:
+    def reference(self, name: str, engine: BareEngine = "tesseract") -> Reference:
         """Read each image once with the bare engine.
 
         Raises:
             BrokenRun: the engine misreads a picture.
         """
-        if name not in self._references:
+        if (name, engine) not in self._references:
             images = workload(name).images
-            result = limit.run([image.grey for image in images], list(range(len(images))), 1)
+            result = limit.run([image.grey for image in images], list(range(len(images))), 1, engine)
             texts = [reading.text for reading in result.readings]
             for image, text in zip(images, texts, strict=True):
-                check_against_drawn(image.text, text, f"the bare engine, {name}")
+                check_against_drawn(image.text, text, f"the bare {engine} engine, {name}")
             seconds = [reading.ended - reading.began for reading in result.readings]
             cpu_seconds = [reading.cpu for reading in result.readings]
-            self._references[name] = Reference(texts, seconds, cpu_seconds)
-        return self._references[name]
+            self._references[name, engine] = Reference(texts, seconds, cpu_seconds)
+        return self._references[name, engine]
 
-    def count(self, name: str, seconds: float) -> int:
+    def count(self, name: str, seconds: float, engine: BareEngine = "tesseract") -> int:
         """Number of pictures for about `seconds` of the bare engines: a multiple of the workload's list."""
         work = workload(name)
-        each = self.reference(name).seconds
+        each = self.reference(name, engine).seconds
         mean = statistics.mean(each[pick] for pick in work.order)
         turn = math.lcm(len(work.order), self.cores)
         return max(1, round(seconds * self.cores / mean / turn)) * turn
 
-    def limit(self, name: str, count: int, processes: int | None = None) -> Measured:
+    def limit(self, name: str, count: int, engine: BareEngine = "tesseract") -> Measured:
         """Measure the bare engines, one process per core."""
         work = workload(name)
         meter = machine.CpuMeter()
-        result = limit.run([image.grey for image in work.images], work.picks(count), processes or self.cores)
+        result = limit.run([image.grey for image in work.images], work.picks(count), self.cores, engine, meter)
         use = meter.stop(engine=result.cpu_seconds)
         seconds = [reading.ended - reading.began for reading in result.readings]
         return self.measured(count, result.wall_seconds, use, seconds)
 
-    def closed(self, subject: Subject, name: str, count: int, clients: int, *, exact: bool = True) -> Measured:
+    def closed(
+        self,
+        subject: Subject,
+        name: str,
+        count: int,
+        clients: int,
+        *,
+        engine: BareEngine = "tesseract",
+        exact: bool = True,
+    ) -> Measured:
         """Measure a closed loop of clients, and check each answer.
 
         Raises:
@@ -142,12 +153,39 @@ class Run:
         meter = machine.CpuMeter(subject.cpu_seconds)
         result = load.run(load.Plan(target, work.picks(count), clients, patience=600))
         use = meter.stop(generator=result.cpu_seconds)
-        self.check(subject, name, result.samples, exact=exact)
+        self.check(subject, name, result.samples, engine=engine, exact=exact)
         return self.measured(count, result.wall_seconds, use, [sample.seconds for sample in result.samples])
 
-    def check(self, subject: Subject, name: str, samples: Sequence[load.Sample], *, exact: bool = True) -> None:
+    def paired(
+        self, subject: Subject, name: str, seconds: float, engine: BareEngine = "tesseract"
+    ) -> list[pairs.Pair]:
+        """Measure a bare engine and one client of an idle service alternately, each for about `seconds`.
+
+        Raises:
+            BrokenRun: an error, or another text than the bare engine's.
+        """
         work = workload(name)
-        reference = self.reference(name)
+        mean = statistics.mean(self.reference(name, engine).seconds)
+        count = max(4, min(100, round(seconds / mean)))
+        target = load.Target(subject.port, subjects.requests(subject, work))
+        plan = pairs.Plan([image.grey for image in work.images], target, work.picks(count), engine)
+        meter = machine.CpuMeter(subject.cpu_seconds)
+        result = pairs.run(plan, meter)
+        self.foreign.append(meter.stop(engine=result.cpu_seconds).foreign)
+        self.check(subject, name, result.pairs, engine=engine)
+        return result.pairs
+
+    def check(
+        self,
+        subject: Subject,
+        name: str,
+        samples: Sequence[load.Sample | pairs.Pair],
+        *,
+        engine: BareEngine = "tesseract",
+        exact: bool = True,
+    ) -> None:
+        work = workload(name)
+        reference = self.reference(name, engine)
         for sample in samples:
             where = f"{subject.name}, {name}"
             if sample.status != _OK:
@@ -156,7 +194,7 @@ class Run:
             if not exact:
                 check_against_drawn(work.images[sample.pick].text, text, where)
             elif text != reference.texts[sample.pick]:
-                raise BrokenRun(f"{where}: the text differs from the bare engine's: {text[:300]!r}")
+                raise BrokenRun(f"{where}: the text differs from the bare {engine} engine's: {text[:300]!r}")
 
     def measured(self, count: int, wall: float, use: machine.CpuUse, seconds: list[float]) -> Measured:
         self.foreign.append(use.foreign)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.workloads import Image, Workload
+    from service_kit.page import EngineName
 
 _BOUNDARY = b"----bench7d1f0a"
 _READY_SECONDS = 60.0
@@ -61,6 +62,10 @@ class Stack:
         self.service = WholePath(self)
         self.model_server = ModelServerAlone(self)
 
+    def by_engine(self, engine: EngineName) -> WholePath:
+        """The subject `service`, with requests that name the engine."""
+        return WholePath(self, engine)
+
     def workers(self) -> list[int]:
         return [child.pid for child in psutil.Process(self.model.pid).children()]
 
@@ -76,9 +81,9 @@ class Stack:
 
 
 @contextlib.contextmanager
-def stack(logs: Path) -> Iterator[Stack]:
+def stack(logs: Path, engine: EngineName) -> Iterator[Stack]:
     """Both services, ready with all workers, logging to files in `logs`."""
-    with services_to_start(logs) as (model, gateway):
+    with services_to_start(logs, engine) as (model, gateway):
         model.start()
         gateway.start()
         model.wait_ready()
@@ -89,12 +94,18 @@ def stack(logs: Path) -> Iterator[Stack]:
 
 
 @contextlib.contextmanager
-def services_to_start(logs: Path) -> Iterator[tuple[services.Service, services.Service]]:
-    """Model server and gateway, not started yet; both are stopped at the end."""
+def services_to_start(logs: Path, engine: EngineName) -> Iterator[tuple[services.Service, services.Service]]:
+    """Model server and gateway, not started yet; both are stopped at the end.
+
+    `engine` reads the pages of requests that name none. The neural engine is loaded in any case.
+    """
+    settings = {**_ENV, "ENGINE": engine}
     with contextlib.ExitStack() as opened:
         model_log: IO[bytes] = opened.enter_context((logs / "model_server.log").open("ab"))
         gateway_log: IO[bytes] = opened.enter_context((logs / "gateway.log").open("ab"))
-        model = services.model_server({f"MODEL_SERVER_{name}": value for name, value in _ENV.items()}, model_log)
+        model = services.model_server(
+            {f"MODEL_SERVER_{name}": value for name, value in settings.items()}, model_log
+        )
         gateway = services.api_gateway(
             model.url, {f"API_GATEWAY_{name}": value for name, value in _ENV.items()}, gateway_log
         )
@@ -130,19 +141,23 @@ def _stop(service: services.Service) -> None:
 
 
 class WholePath:
-    """(b): an upload through the gateway and the model server."""
+    """(b): an upload through the gateway and the model server. `engine` None: the model server's default."""
 
     name = "service"
+    _path = "/gateway/ocr"
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, engine: EngineName | None = None) -> None:
         self._stack = stack
         self.port = stack.gateway.port
+        if engine is not None:
+            self.name = f"service with engine={engine}"
+            self._path = f"/gateway/ocr?engine={engine}"
 
     def cpu_seconds(self) -> dict[str, float]:
         return self._stack.cpu_seconds()
 
     def request(self, image: Image, deadline: float | None = None) -> bytes:
-        return _upload("/gateway/ocr", image, deadline)
+        return _upload(self._path, image, deadline)
 
     def text(self, body: bytes) -> str:
         return str(orjson.loads(body)["text"])

@@ -10,6 +10,7 @@ from bench.figures import (
     added_latency,
     concurrency,
     documents,
+    engines,
     halves,
     latency,
     memory,
@@ -40,6 +41,7 @@ FIGURES: dict[str, Figure] = {
         f"{name}-throughput": Figure(partial(throughput.measure, name=name), short=name in ("page", "a4-200"))
         for name in NAMES
     },
+    "engines": Figure(engines.measure),
     "added-latency": Figure(added_latency.measure),
     "concurrency": Figure(concurrency.measure, short=False),
     "latency": Figure(latency.measure),

@@ -24,13 +24,13 @@ _MIB = 2**20
 
 
 def measure(run: Run) -> dict[str, Any]:
-    """Resident memory in MiB of freshly started services that read the mix."""
+    """Resident memory in MiB of freshly started services that read the mix with `auto`, the default engine."""
     short = run.options.short
     few, many = (_SHORT_FEW, _SHORT_MANY) if short else (_FEW, _MANY)
     name = "label" if short else "mix"
     batches = [few, *[min(_BATCH, many - done) for done in range(few, many, _BATCH)]]
     run.steps("Memory", len(batches))
-    with run.fresh_stack() as stack:
+    with run.fresh_stack("auto") as stack:
         log = _Log(stack)
         idle = _settled(stack)
         log.start()
@@ -59,11 +59,14 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def _read(run: Run, stack: Stack, name: str, done: int, batch: int) -> None:
-    """Send the next `batch` of the workload's pictures and check each answer."""
+    """Send the next `batch` of the workload's pictures and check each answer.
+
+    The neural engine may read lines of them otherwise than Tesseract does.
+    """
     work = workload(name)
     target = load.Target(stack.service.port, subjects.requests(stack.service, work))
     result = load.run(load.Plan(target, work.picks(done + batch)[done:], run.saturating))
-    run.check(stack.service, name, result.samples)
+    run.check(stack.service, name, result.samples, exact=False)
 
 
 def _settled(stack: Stack) -> dict[str, Any]:

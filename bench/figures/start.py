@@ -26,7 +26,10 @@ def measure(run: Run) -> dict[str, Any]:
 
 def _round() -> dict[str, float]:
     found: dict[str, float] = {}
-    with TemporaryDirectory(prefix="bench-") as logs, subjects.services_to_start(Path(logs)) as (model, gateway):
+    with (
+        TemporaryDirectory(prefix="bench-") as logs,
+        subjects.services_to_start(Path(logs), "auto") as (model, gateway),
+    ):
         began = time.monotonic()
         model.start().wait_ready()
         found["model_server"] = time.monotonic() - began

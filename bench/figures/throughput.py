@@ -31,10 +31,10 @@ def measure(run: Run, name: str) -> dict[str, Any]:
     }
     run.closed(stack.service, name, 2 * run.cores, run.saturating)  # unmeasured: warms every worker up
     measured = interleave(run, rounds, turns, f"Throughput: {name}")
-    result = {"workload": name, "clients": run.saturating, "subjects": _subjects(measured)}
+    result = {"workload": name, "clients": run.saturating, "subjects": summaries(measured)}
     result["ratios"] = {
-        "service/limit": _ratio(measured, "service", "limit"),
-        "model_server/limit": _ratio(measured, "model_server", "limit"),
+        "service/limit": ratio(measured, "service", "limit"),
+        "model_server/limit": ratio(measured, "model_server", "limit"),
     }
     if not run.options.without_usual and name in _WITH_USUAL and not (short and name != "page"):
         result["against_usual"] = _against_usual(run, name, rounds)
@@ -58,12 +58,12 @@ def _against_usual(run: Run, name: str, rounds: int) -> dict[str, Any]:
         measured = interleave(run, min(rounds, most or rounds), turns, f"Against the usual design: {name}")
     return {
         "clients": CLIENTS_AGAINST_USUAL,
-        "subjects": _subjects(measured),
-        "ratios": {f"service/{other}": _ratio(measured, "service", other) for other in USUAL},
+        "subjects": summaries(measured),
+        "ratios": {f"service/{other}": ratio(measured, "service", other) for other in USUAL},
     }
 
 
-def _subjects(measured: dict[str, list[Measured]]) -> dict[str, Any]:
+def summaries(measured: dict[str, list[Measured]]) -> dict[str, Any]:
     return {
         name: {
             "pictures": rounds[0].pictures,
@@ -78,7 +78,7 @@ def _subjects(measured: dict[str, list[Measured]]) -> dict[str, Any]:
     }
 
 
-def _ratio(measured: dict[str, list[Measured]], above: str, below: str) -> dict[str, Any]:
+def ratio(measured: dict[str, list[Measured]], above: str, below: str) -> dict[str, Any]:
     """By wall-clock time, and by CPU time per picture, which other processes on the cores distort less."""
     by_clock = stats.ratios(
         [one.per_second for one in measured[above]], [one.per_second for one in measured[below]]

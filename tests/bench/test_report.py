@@ -67,6 +67,56 @@ def test_the_text_holds_the_figures_their_spread_and_their_origin(results: dict[
     assert "also ran other work" not in text
 
 
+@pytest.fixture
+def engines() -> dict[str, Any]:
+    cases = [("auto", "a4-200", "tesseract", 0.85), ("neural", "a4-200", "neural", 0.96)]
+    named = [{"engine": engine, "workload": name, "bare": bare} for engine, name, bare, _ in cases]
+    subjects = {
+        "limit": {"per_second": spread(2.5, 2.4, 2.6)},
+        "service": {"per_second": spread(3.5, 3.4, 3.6)},
+    }
+    return {
+        "clients": 8,
+        "saturated": [
+            case | {"subjects": subjects, "ratio": spread(ratio, 0.8, 1.0) | {"by_cpu": spread(0.87, 0.86, 0.88)}}
+            for case, (*_, ratio) in zip(named, cases, strict=True)
+        ],
+        "alone": [
+            case
+            | {
+                "pairs": 20,
+                "engine_ms": spread(1700, 1600, 1800),
+                "service_ms": spread(1000, 900, 1100),
+                "times_as_fast": spread(1 + ratio, 1.7, 2.1),
+            }
+            for case, (*_, ratio) in zip(named, cases, strict=True)
+        ],
+    }
+
+
+def test_each_engine_has_its_rows(results: dict[str, Any], engines: dict[str, Any]) -> None:
+    assert "## Engines" not in report.markdown(results)
+    results["figures"]["engines"] = engines
+    text = report.markdown(results)
+    both = "2.50 (2.40 to 2.60) | 3.50 (3.40 to 3.60)"
+    alone = "20 | 1700 (1600 to 1800) | 1000 (900 to 1100)"
+    for row in (
+        f"| `auto`, A4, 200 dpi | Tesseract | {both} | 0.85 (0.80 to 1.00) | 0.87 (0.86 to 0.88) |",
+        f"| `neural`, A4, 200 dpi | neural | {both} | 0.96 (0.80 to 1.00) | 0.87 (0.86 to 0.88) |",
+        f"| `auto`, A4, 200 dpi | Tesseract | {alone} | 1.85 (1.70 to 2.10) |",
+        f"| `neural`, A4, 200 dpi | neural | {alone} | 1.96 (1.70 to 2.10) |",
+    ):
+        assert row in text
+
+
+def test_the_goals_of_the_engines_are_those_of_the_right_rows(engines: dict[str, Any]) -> None:
+    assert [(verdict.goal.bound, verdict.median) for verdict in verdicts({"engines": engines})] == [
+        (0.95, 0.96),
+        (1.5, 1.96),
+        (1.5, 1.85),
+    ]
+
+
 def test_a_goal_that_is_not_reached_is_said_plainly(results: dict[str, Any]) -> None:
     results["figures"]["start"]["model_server"] = spread(6.01, 6, 7)
     assert "| 6.01 s (6.00 to 7.00) | **no** |" in report.markdown(results)
