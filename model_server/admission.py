@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model_server.pace import Pace, size_class
 from service_kit.errors import Overloaded
 
 if TYPE_CHECKING:
     from model_server.image_header import ImageHeader
-    from model_server.prediction import Prediction
     from service_kit.deadline import Deadline
+    from service_kit.frames import Header
     from service_kit.page import Parameters
 
 _AT_ONCE_SECONDS = 0.01  # a page that waited at most this long is tried whatever its expected time
@@ -36,7 +36,10 @@ class Priority(StrEnum):
 
 @dataclass(eq=False, slots=True)
 class QueuedPage:
-    """One page of a call. Its caller waits for `done`, and cancels it to abandon the page."""
+    """One page of a call, or a part of one. Its caller waits for `done`, and cancels it to abandon the page.
+
+    `done` gets a `Prediction`, or what was read of the part.
+    """
 
     data: bytes
     header: ImageHeader
@@ -44,9 +47,12 @@ class QueuedPage:
     deadline: Deadline
     request_id: str
     priority: Priority = Priority.INTERACTIVE
-    done: asyncio.Future[Prediction] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = field(default_factory=time.monotonic)
     on_trial: bool = False  # the first page of an unknown size class: not refused for its own time
+    share: float = 1.0  # of the page's time: less if several workers read it together
+    part: Header | None = None  # what is asked about a part of a page that another worker reads
+    helped_seconds: float = 0.0  # of other workers
 
 
 class PageAdmission:
@@ -63,6 +69,7 @@ class PageAdmission:
         self._overtaken = 0  # pictures taken since the last document page while one was waiting
         self._running: dict[QueuedPage, float] = {}  # page: its start time
         self._permits = asyncio.Semaphore(0)  # at least one per waiting page
+        self._free = 0  # workers that wait for a page
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -86,10 +93,27 @@ class PageAdmission:
         for _ in pages:
             self._permits.release()
 
+    @property
+    def idle(self) -> int:
+        """Workers that nothing waits for."""
+        return max(0, self._free - len(self))
+
+    def offer(self, part: QueuedPage) -> bool:
+        """Have an idle worker read a part of a page at once; False if there is none."""
+        if not self.idle:
+            return False
+        self._waiting[part.priority].appendleft(part)
+        self._permits.release()
+        return True
+
     async def next(self) -> QueuedPage:
         """Wait for the next page. Its worker must call `finished` afterwards."""
         while True:
-            await self._permits.acquire()
+            self._free += 1
+            try:
+                await self._permits.acquire()
+            finally:
+                self._free -= 1
             if not len(self):  # it was withdrawn
                 continue
             page = self._pop()
@@ -106,13 +130,16 @@ class PageAdmission:
     def finished(self, page: QueuedPage, seconds: float | None, *, whole: bool = True) -> None:
         """The page left its worker after `seconds` of work; None if they should not count for its size."""
         self._running.pop(page, None)
-        if seconds is not None:
+        if seconds is not None and page.part is None:
             learn = self.pace.learn if whole else self.pace.learn_at_least
-            learn(page.header.pixels, seconds)
+            learn(page.header.pixels, seconds + page.helped_seconds)
 
     def give_back(self, page: QueuedPage) -> None:
-        """The page could not be started: return it to the front of the queue."""
+        """The page could not be started: return it to the front of the queue. A part is not worth waiting for."""
         self._running.pop(page, None)
+        if page.part is not None:
+            page.done.cancel()
+            return
         self._waiting[page.priority].appendleft(page)
         self._permits.release()
 
@@ -149,7 +176,7 @@ class PageAdmission:
         return 0.0 if page.on_trial and not self.pace.knows(page.header.pixels) else self._expected(page)
 
     def _expected(self, page: QueuedPage) -> float:
-        return self.pace.expected(page.header.pixels)
+        return page.share * self.pace.expected(page.header.pixels)
 
     def _ahead_of(self, priority: Priority) -> list[QueuedPage]:
         """The waiting pages that would be taken before a new page of this priority."""

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from model_server.metrics import ModelServerMetrics
     from model_server.prediction import Prediction
     from model_server.settings import ModelServerSettings
+    from service_kit.frames import Header
 
 log = logging.getLogger("pool")
 
 # More threads of one worker would compete with the other workers for the cores.
 _WORKER_ENV = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _LONGEST_ANSWER = 32 * MIB
+_MOST_HELPERS = 3  # other workers that read parts of one page
 _FIRST_BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF_SECONDS = 15.0
 _AT_ONCE_SECONDS = 1.0  # an idle worker that dies within this time counts as a failed start
@@ -50,6 +53,7 @@ class Workers:
         self._metrics = metrics
         self._alive: set[Child] = set()
         self._failed_starts = 0
+        self._helped: QueuedPage | None = None  # one at a time, for this process passes its parts on
         self._slots: list[asyncio.Task[None]] = []
         self._first_ready: asyncio.Future[None] | None = None
         metrics.watch(self)
@@ -173,11 +177,12 @@ class Workers:
             page = await self._next(worker)
             if page is None:
                 return _bury(worker, worker.lost(worker.gone.result())), pages
-            self._metrics.queue_wait.observe(time.monotonic() - page.queued_at)
+            if page.part is None:
+                self._metrics.queue_wait.observe(time.monotonic() - page.queued_at)
             began = time.monotonic()
             reason = "crashed"
             try:
-                reason = await _serve(worker, page)
+                reason = await self._serve(worker, page)
             finally:
                 seconds = time.monotonic() - began if reason in ("", "deadline") else None
                 self.queue.finished(page, seconds, whole=not reason)
@@ -188,6 +193,52 @@ class Workers:
             if worker.resident_bytes() > self._settings.recycle_mib * MIB:
                 return "memory", pages + 1
         return "pages", self._settings.worker_max_pages
+
+    async def _serve(self, worker: Child, page: QueuedPage) -> str:
+        """Have the page read; returns the reason to replace the worker, or an empty string."""
+        helpers = 0 if page.part or self._helped else min(self.queue.idle, _MOST_HELPERS)
+        if helpers:
+            self._helped = page
+        asked = partial(self._help, page, 1 / (1 + helpers))
+        question = page.part or _question(page, helpers)
+        calling = asyncio.create_task(worker.call(question, page.data, deadline=page.deadline, asked=asked))
+        page.done.add_done_callback(lambda _: calling.cancel())  # the caller cancelled the page
+        try:
+            _settle(page, (await calling).header)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not page.done.done() or (task and task.cancelling()):
+                raise  # this slot is being cancelled
+            return "abandoned" if page.deadline.left() > _EARLY else "deadline"
+        except DeadlineExceeded as late:
+            _fail(page, late)
+            return "deadline"
+        except ChildLost as lost:
+            _fail(page, OutOfMemory() if lost.for_memory else WorkerCrashed())
+            return _bury(worker, lost, page.request_id)
+        finally:
+            if self._helped is page:
+                self._helped = None
+        return ""
+
+    async def _help(self, page: QueuedPage, share: float, question: Header, payload: bytes) -> Header | None:
+        """What an idle worker reads on a part of the page; None if there is none, or it fails.
+
+        A part that was begun is finished even if the page is given up, for its worker would have to be replaced.
+        """
+        part = QueuedPage(payload, page.header, page.parameters, page.deadline, page.request_id, part=question)
+        if not self.queue.offer(part):
+            return None
+        page.share = part.share = share
+        try:
+            await asyncio.wait({part.done})
+        finally:
+            self.queue.withdraw(part)
+            part.done.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # nobody else asks for it
+        page.helped_seconds += time.monotonic() - part.queued_at
+        return None if part.done.cancelled() or part.done.exception() else part.done.result()
 
     async def _next(self, worker: Child) -> QueuedPage | None:
         """The next page; None if the worker died while idle, in which case the page returns to the queue."""
@@ -203,27 +254,7 @@ class Workers:
         return page
 
 
-async def _serve(worker: Child, page: QueuedPage) -> str:
-    """Have the page read; returns the reason to replace the worker, or an empty string."""
-    calling = asyncio.create_task(worker.call(_question(page), page.data, deadline=page.deadline))
-    page.done.add_done_callback(lambda _: calling.cancel())  # the caller cancelled the page
-    try:
-        _settle(page, (await calling).header)
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if not page.done.done() or (task and task.cancelling()):
-            raise  # this slot is being cancelled
-        return "abandoned" if page.deadline.left() > _EARLY else "deadline"
-    except DeadlineExceeded as late:
-        _fail(page, late)
-        return "deadline"
-    except ChildLost as lost:
-        _fail(page, OutOfMemory() if lost.for_memory else WorkerCrashed())
-        return _bury(worker, lost, page.request_id)
-    return ""
-
-
-def _question(page: QueuedPage) -> dict[str, Any]:
+def _question(page: QueuedPage, helpers: int) -> Header:
     header = page.header
     return {
         "image": {"format": header.format, "width": header.width, "height": header.height},
@@ -231,6 +262,7 @@ def _question(page: QueuedPage) -> dict[str, Any]:
         "psm": page.parameters.psm,
         "engine": page.parameters.engine,
         "orientation": page.parameters.orientation,
+        "helpers": helpers,
     }
 
 
@@ -242,6 +274,12 @@ def _settle(page: QueuedPage, answer: dict[str, Any]) -> None:
         _fail(page, cause(error["text"]))
     elif not page.done.done():
         page.done.set_result(answer["page"])
+
+
+def _look_at(done: asyncio.Future[Any]) -> None:
+    """Else asyncio complains of an exception that nobody has seen."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _fail(page: QueuedPage, error: Exception) -> None:

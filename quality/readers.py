@@ -78,6 +78,7 @@ class ServiceReader:
             "psm": psm,
             "engine": engine,
             "orientation": "auto",
+            "helpers": 0,
         }
         forget_complaints()
         began = time.process_time()

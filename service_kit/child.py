@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -40,6 +40,10 @@ Cause = Literal["start", "crashed", "killed", "memory", "time", "answer", "stder
 class Reply(NamedTuple):
     header: Header
     payload: bytes
+
+
+# Called with a question that the child asks before it answers; returns the reply or None, and raises nothing.
+Asked = Callable[[Header, bytes], Awaitable[Header | None]]
 
 
 class ChildLost(Exception):
@@ -155,14 +159,18 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    async def call(self, question: Header, payload: bytes = b"", *, deadline: Deadline) -> Reply:
+    async def call(
+        self, question: Header, payload: bytes = b"", *, deadline: Deadline, asked: Asked | None = None
+    ) -> Reply:
         """Send one question and return the answer. On any error or cancellation, the child is killed.
+
+        `asked` answers what the child asks before it answers.
 
         Raises:
             ChildLost, DeadlineExceeded.
         """
         began = time.monotonic()
-        asking = asyncio.ensure_future(self._ask(question, payload))
+        asking = asyncio.ensure_future(self._ask(question, payload, asked))
         try:
             while not asking.done():
                 left = min(deadline.left(), self._limits.seconds - (time.monotonic() - began))
@@ -211,10 +219,10 @@ class Child:
                 os.close(self._stderr)
                 self._stderr = -1
 
-    async def _ask(self, question: Header, payload: bytes) -> Reply:
+    async def _ask(self, question: Header, payload: bytes, asked: Asked | None) -> Reply:
         reply = None
         try:
-            reply = await self._exchange(question, payload)
+            reply = await self._exchange(question, payload, asked)
         except (OSError, asyncio.IncompleteReadError):
             pass
         except orjson.JSONDecodeError:
@@ -223,12 +231,30 @@ class Child:
             raise self.lost(await self._process.wait())
         return reply
 
-    async def _exchange(self, question: Header, payload: bytes) -> Reply | None:
-        encoded = orjson.dumps(question)
+    async def _exchange(self, question: Header, payload: bytes, asked: Asked | None) -> Reply | None:
+        self._write(question, payload)
+        await self._writer.drain()
+        replying: list[asyncio.Task[None]] = []
+        try:
+            while (frame := await self._frame()) and "ask" in frame.header:
+                replying.append(asyncio.create_task(self._reply(frame, asked)))
+            return frame
+        finally:
+            for task in replying:
+                task.cancel()
+
+    async def _reply(self, frame: Reply, asked: Asked | None) -> None:
+        reply = await asked(frame.header["ask"], frame.payload) if asked else None
+        self._write({"number": frame.header["number"], "reply": reply}, b"")
+
+    def _write(self, header: Header, payload: bytes) -> None:
+        encoded = orjson.dumps(header)
         self._writer.write(LENGTHS.pack(len(encoded), len(payload)) + encoded)
         if payload:
             self._writer.write(payload)
-        await self._writer.drain()
+
+    async def _frame(self) -> Reply | None:
+        """The child's next frame; None if it exceeds a limit, and the child is killed."""
         header_size, payload_size = LENGTHS.unpack(await self._reader.readexactly(LENGTHS.size))
         if header_size + payload_size > self._limits.answer_bytes:
             self.end("answer")

@@ -19,7 +19,7 @@ from service_kit.frames import LENGTHS, Header
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _PR_SET_PDEATHSIG = 1
 _NICENESS = 5  # lower priority than the parent, which answers probes
@@ -33,20 +33,45 @@ class Handler(Protocol):
     def answer(self, header: Header, payload: bytes) -> tuple[Header, bytes]: ...
 
 
-def run(make_handler: Callable[[Header], Handler]) -> None:
+class Parent:
+    """What a handler may ask of its parent while it answers: work for others, which may refuse it or fail."""
+
+    def __init__(self, stream: io.BufferedRWPair) -> None:
+        self._stream = stream
+        self._asked = 0
+
+    def ask(self, question: Header, payload: bytes) -> int:
+        """Send a question, without waiting; returns its number."""
+        self._asked += 1
+        _write(self._stream, {"ask": question, "number": self._asked}, payload)
+        return self._asked
+
+    def replies(self, numbers: Iterable[int]) -> list[Header | None]:
+        """Wait for the replies to these questions. None: nobody has answered."""
+        wanted = [*numbers]
+        found: dict[int, Header | None] = {}
+        while any(number not in found for number in wanted):
+            header, _ = _read(self._stream)
+            found[header["number"]] = header["reply"]
+        return [found[number] for number in wanted]
+
+
+def run(make_handler: Callable[[Header, Parent], Handler]) -> None:
     """Serve frames until the parent closes its end."""
     _die_with_the_parent()
     faulthandler.enable()  # a crash writes a traceback to standard error
     step_back()
     with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rwb") as stream:
         config, _ = _read(stream)
-        handler = make_handler(config)
+        handler = make_handler(config, Parent(stream))
         _write(stream, handler.ready, b"")
         while True:
             try:
                 header, payload = _read(stream)
             except EOFError:
                 return
+            if "reply" in header:  # to a question of an answer that failed
+                continue
             forget_complaints()
             _write(stream, *handler.answer(header, payload))
 

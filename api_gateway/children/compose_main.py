@@ -155,4 +155,4 @@ def _add_layer(pdf: Pdf, page: Page, read: AnswerPage, font: InvisibleFont, earl
 
 
 if __name__ == "__main__":
-    run(ComposeHandler)
+    run(lambda config, _: ComposeHandler(config))

@@ -66,4 +66,4 @@ class SplitHandler:
 
 
 if __name__ == "__main__":
-    run(SplitHandler)
+    run(lambda config, _: SplitHandler(config))

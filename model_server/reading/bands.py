@@ -28,10 +28,10 @@ def read(engine: Engine, image: PageImage, parameters: Parameters) -> list[Word]
     words: list[Word] = []
     previous_end = 0
     for start, end in _places(length):
-        band = [_shifted(word, start, along) for word in engine.read(_crop(image, start, end, along), parameters)]
+        band = [shifted(word, start, along) for word in engine.read(crop(image, start, end, along), parameters)]
         words = _joined(words, band, (start, previous_end), along) if previous_end else band
         previous_end = end
-    return _renumbered(words)
+    return renumbered(words)
 
 
 def _places(length: int) -> list[tuple[int, int]]:
@@ -41,12 +41,12 @@ def _places(length: int) -> list[tuple[int, int]]:
     return [(start, min(length, start + step + _SHARED)) for start in range(0, length - _SHARED, step)]
 
 
-def _crop(image: PageImage, start: int, end: int, along: int) -> PageImage:
+def crop(image: PageImage, start: int, end: int, along: int) -> PageImage:
     band = picture(image).crop((0, start, image.width, end) if along else (start, 0, end, image.height))
     return PageImage(band.tobytes(), band.width, band.height, image.dpi)
 
 
-def _shifted(word: Word, by: int, along: int) -> Word:
+def shifted(word: Word, by: int, along: int) -> Word:
     x0, y0, x1, y1 = word["bbox"]
     return {**word, "bbox": (x0, y0 + by, x1, y1 + by) if along else (x0 + by, y0, x1 + by, y1)}
 
@@ -94,7 +94,7 @@ def _is_same(one: Word, other: Word) -> bool:
     return width * height > _SAME * smaller
 
 
-def _renumbered(words: Sequence[Word]) -> list[Word]:
+def renumbered(words: Sequence[Word]) -> list[Word]:
     """Blocks, paragraphs and lines are counted from 1 without gaps."""
     numbered: list[Word] = []
     block = paragraph = line = 0

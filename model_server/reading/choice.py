@@ -1,6 +1,6 @@
 """`auto`: Tesseract reads the page, and the neural engine the lines that Tesseract missed or doubted.
 
-1. Tesseract reads the page.
+1. Tesseract reads the page. If it is sure of its words, and the page has no ink elsewhere, they are the answer.
 2. A coarse look of the detector shows where lines are. If nearly all have words that Tesseract is sure of, these
    are the answer.
 3. Else the detector looks closely, and the recogniser reads the lines that were missed or doubted. If they are
@@ -11,12 +11,16 @@ The constants were chosen on the tuning pages of `python -m quality --tuning`; d
 
 from __future__ import annotations
 
+from itertools import chain
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
+from model_server.reading.helpers import NOBODY, Helpers
 from model_server.reading.image import picture
+from model_server.reading.ink import Ink
 from model_server.reading.lines import ReadLine, assign, tilt
 from model_server.reading.turn import Turn
+from service_kit.page import letters_confidence
 from service_kit.reading_order import PlacedWord, arrange
 
 if TYPE_CHECKING:
@@ -47,17 +51,26 @@ class Reading(NamedTuple):
     turn: Turn = Turn()
 
 
-def read_neural(neural: NeuralEngine, image: PageImage, languages: tuple[str, ...]) -> Reading:
+def read_neural(
+    neural: NeuralEngine, image: PageImage, languages: tuple[str, ...], helpers: Helpers = NOBODY
+) -> Reading:
     """Every line by the neural engine."""
     page = picture(image)
     lines = neural.lines(page)
-    return Reading(arrange(_read(neural, page, lines, languages, tilt(lines))), len(lines))
+    found = _read(neural, page, lines, languages, tilt(lines), helpers)
+    return Reading(arrange([*chain(*found)]), len(lines))
 
 
 def read_both(
-    words: Sequence[Word], neural: NeuralEngine, image: PageImage, languages: tuple[str, ...]
+    words: Sequence[Word],
+    neural: NeuralEngine,
+    image: PageImage,
+    languages: tuple[str, ...],
+    helpers: Helpers = NOBODY,
 ) -> Reading:
     """Tesseract's `words`, and the neural engine's on the lines that Tesseract missed or doubted."""
+    if _are_sure(words) and Ink(image).is_all_in(words):
+        return Reading([*words])
     page = picture(image)
     coarse, _ = assign(words, neural.coarse_lines(page))
     if coarse and _length(_doubtful(coarse, words, _COVERED_COARSELY)) <= _CLEAN * _length(coarse):
@@ -71,8 +84,8 @@ def read_both(
     falls = tilt(rectangles)
     gone = {at for at in strays if words[at]["confidence"] < _STRAY}
     read: list[PlacedWord] = []
-    for line in again:
-        found = _read(neural, page, [line.rectangle], languages, falls)
+    readings = _read(neural, page, [line.rectangle for line in again], languages, falls, helpers)
+    for line, found in zip(again, readings, strict=True):
         if found and (_is_sure(_mean(found)) or not _is_sure(line.confidence(words))):
             gone.update(line.words)
             read += found
@@ -85,6 +98,19 @@ def read_both(
         if at not in gone
     ]
     return Reading(arrange([*kept, *read]), len(lines), len(again))
+
+
+def _are_sure(words: Sequence[Word]) -> bool:
+    """Whether Tesseract is sure of nearly all of its lines."""
+    lines: dict[tuple[int, int, int], list[Word]] = {}
+    for word in words:
+        lines.setdefault((word["block"], word["paragraph"], word["line"]), []).append(word)
+    doubted = [line for line in lines.values() if not _is_sure(letters_confidence(line))]
+    return _letters(chain(*doubted)) <= _CLEAN * _letters(words)
+
+
+def _letters(words: Iterable[Word]) -> int:
+    return sum(len(word["text"]) for word in words)
 
 
 def _is_sure(confidence: float) -> bool:
@@ -104,15 +130,21 @@ def _length(lines: Iterable[ReadLine]) -> float:
 
 
 def _read(
-    neural: NeuralEngine, page: Image.Image, lines: Iterable[Rectangle], languages: tuple[str, ...], falls: float
-) -> list[PlacedWord]:
-    """The words of the lines, with boxes that are within the page and not empty."""
-    found: list[PlacedWord] = []
-    for line in lines:
-        words = neural.words(page, line, languages, falls)
-        if words and _mean(words) >= _TEXT:
-            found += [word._replace(box=_clipped(word.box, page.width, page.height)) for word in words]
-    return found
+    neural: NeuralEngine,
+    page: Image.Image,
+    lines: Sequence[Rectangle],
+    languages: tuple[str, ...],
+    falls: float,
+    helpers: Helpers,
+) -> list[list[PlacedWord]]:
+    """The words of each line, with boxes that are within the page and not empty; none if they are no text."""
+    found = neural.words(page, lines, languages, falls, helpers)
+    return [
+        [word._replace(box=_clipped(word.box, page.width, page.height)) for word in words]
+        if words and _mean(words) >= _TEXT
+        else []
+        for words in found
+    ]
 
 
 def _clipped(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from model_server.reading import bands, choice, engines, script
+from model_server.reading import choice, engines, parts, script
 from model_server.reading.choice import Reading
 from model_server.reading.engines import EngineUnavailable
+from model_server.reading.helpers import NOBODY, Helpers
 from model_server.reading.language import read_any
 from model_server.reading.model_files import WeightsUnavailable
 from model_server.reading.orientation import OrientationModel
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from model_server.reading.engines import Engine
     from model_server.reading.engines.neural.engine import NeuralEngine
     from model_server.reading.image import PageImage
+    from service_kit.frames import Header
     from service_kit.page import EngineName, EngineStamp, Parameters
 
 _SMALLEST = 3  # pixels; Tesseract fails below this, and no letter fits
@@ -68,44 +70,54 @@ class Reader:
             "notes": [*self._notes],
         }
 
-    def read(self, image: PageImage, parameters: Parameters) -> tuple[Reading, EngineStamp]:
+    def read(
+        self, image: PageImage, parameters: Parameters, helpers: Helpers = NOBODY
+    ) -> tuple[Reading, EngineStamp]:
         """The words of a page in reading order, and what read it."""
         wanted = parameters.engine or self._default
         if parameters.languages == (ANY_LANGUAGE,):
-            page, languages = self._read_any(image, parameters, wanted)
+            page, languages = self._read_any(image, parameters, wanted, helpers)
         else:
             languages = parameters.languages
-            page = self._read(image, parameters, self._engine(wanted, languages))
+            page = self._read(image, parameters, self._engine(wanted, languages), helpers)
         engine = self._engine(wanted, languages)
         reading = page.reading
         if engine == "auto" and self._neural is not None and not _is_tiny(image):
-            reading = choice.read_both(reading.words, self._neural, page.image, languages)
+            reading = choice.read_both(reading.words, self._neural, page.image, languages, helpers)
         return page.back(reading), self._stamp(engine, languages)
 
-    def _read(self, image: PageImage, parameters: Parameters, engine: EngineName) -> UprightPage:
+    def answer(self, asked: Header, pixels: bytes) -> Header:
+        """The reply to a worker that asks about a part of its page."""
+        if asked["part"] == parts.WORDS:
+            return parts.answer(self._tesseract, asked, pixels)
+        if self._neural is None:
+            raise RuntimeError("the neural engine is not there")
+        return self._neural.answer(asked, pixels)
+
+    def _read(self, image: PageImage, parameters: Parameters, engine: EngineName, helpers: Helpers) -> UprightPage:
         """The page upright, and its first reading: Tesseract's, unless `neural` alone is wanted."""
         if engine == "neural" and (neural := self._neural) is not None:
             return self._upright.read(
                 image,
                 parameters,
-                lambda upright: choice.read_neural(neural, upright, parameters.languages),
+                lambda upright: choice.read_neural(neural, upright, parameters.languages, helpers),
                 sense=NEURAL_SENSE,
                 look_first=True,
             )
 
         def by_tesseract(upright: PageImage) -> Reading:
-            return Reading([] if _is_tiny(upright) else bands.read(self._tesseract, upright, parameters))
+            return Reading([] if _is_tiny(upright) else parts.read(self._tesseract, upright, parameters, helpers))
 
         return self._upright.read(image, parameters, by_tesseract)
 
     def _read_any(
-        self, image: PageImage, parameters: Parameters, wanted: EngineName
+        self, image: PageImage, parameters: Parameters, wanted: EngineName, helpers: Helpers
     ) -> tuple[UprightPage, tuple[str, ...]]:
         """The first reading in the page's own languages, and these."""
 
         @cache
         def read_alike(languages: tuple[str, ...], engine: EngineName) -> UprightPage:
-            return self._read(image, replace(parameters, languages=languages), engine)
+            return self._read(image, replace(parameters, languages=languages), engine, helpers)
 
         def read(languages: tuple[str, ...]) -> UprightPage:
             languages = self._together(wanted, languages)

@@ -12,9 +12,10 @@ from model_server.errors import EngineFailed
 from model_server.image_header import ImageHeader
 from model_server.prediction import Prediction
 from model_server.reading import decoding, engines
+from model_server.reading.helpers import Helpers
 from model_server.reading.image import PageImage
 from model_server.reading.reader import Reader, neural_engine, orientation_model
-from service_kit.child_main import complaints, forget_complaints, run
+from service_kit.child_main import Parent, complaints, forget_complaints, run
 from service_kit.errors import ServiceError
 from service_kit.frames import Header
 from service_kit.memory import give_large_blocks_back
@@ -26,7 +27,8 @@ _LOST_TEXT = re.compile(r"alloc fail|\bnot made\b|bad_alloc|out of memory", re.I
 
 
 class Worker:
-    def __init__(self, config: Header) -> None:
+    def __init__(self, config: Header, parent: Parent | None = None) -> None:
+        self._parent = parent
         decoding.prepare(config["max_pixels"])
         tessdata = Path(config["tessdata"]) if config["tessdata"] else None
         tesseract = engines.make(config["tesseract"], tessdata)
@@ -45,9 +47,13 @@ class Worker:
         self.ready = {"engine": self._reader.info}
 
     def answer(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
-        """`{"page": Prediction}`, or `{"error": {"code", "text"}}` if the image or the engine fails."""
+        """`{"page": Prediction}`, or `{"error": {"code", "text"}}` if the image or the engine fails.
+
+        For a part of another worker's page, the reply to that worker takes the place of the prediction.
+        """
         try:
-            return {"page": self._read(header, payload)}, b""
+            read = self._read_part if "part" in header else self._read
+            return {"page": read(header, payload)}, b""
         except ServiceError as error:
             return {"error": {"code": error.code, "text": str(error)}}, b""
         except RuntimeError as error:
@@ -59,9 +65,8 @@ class Worker:
         parameters = Parameters(tuple(header["languages"]), header["psm"], header["engine"], header["orientation"])
         image, page_count, warnings = decoding.decode(payload, ImageHeader(**header["image"]))
         decoded_at = time.perf_counter()
-        reading, stamp = self._reader.read(image, parameters)
-        if found := _LOST_TEXT.search(complaints()):
-            raise RuntimeError(f"the engine complained: {found[0]}")
+        reading, stamp = self._reader.read(image, parameters, Helpers(self._parent, header["helpers"]))
+        _check_complaints()
         page = make_page(
             reading.words,
             width=image.width,
@@ -81,12 +86,22 @@ class Worker:
             "decoding_seconds": round(decoded_at - started, 6),
         }
 
+    def _read_part(self, header: Header, payload: bytes) -> Header:
+        reply = self._reader.answer(header, payload)
+        _check_complaints()
+        return reply
+
     def _warm_up(self, languages: tuple[str, ...]) -> None:
         """Read a blank page, so that the first real page is not slower than the second."""
         installed = self._reader.info["languages"]
         first = [name for name in languages or ("eng",) if name in installed] or list(installed)
         blank = PageImage(b"\xff" * (64 * 64), 64, 64, 0)
         self._reader.read(blank, Parameters(tuple(first[:1])))
+
+
+def _check_complaints() -> None:
+    if found := _LOST_TEXT.search(complaints()):
+        raise RuntimeError(f"the engine complained: {found[0]}")
 
 
 if __name__ == "__main__":

@@ -23,4 +23,4 @@ class FaultyComposer(ComposeHandler):
 
 
 if __name__ == "__main__":
-    run(FaultyComposer)
+    run(lambda config, _: FaultyComposer(config))

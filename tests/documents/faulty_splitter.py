@@ -83,4 +83,4 @@ def _misbehave(fault: Fault) -> None:  # noqa: C901
 
 
 if __name__ == "__main__":
-    run(Faulty)
+    run(lambda config, _: Faulty(config))

@@ -8,17 +8,20 @@ from model_server.reading import openvino_cpu
 from model_server.reading.engines.neural.crops import Crop
 from model_server.reading.engines.neural.detector import COARSE, Detector
 from model_server.reading.engines.neural.letters import CHINESE_AND_JAPANESE, LANGUAGES, LATIN
-from model_server.reading.engines.neural.recogniser import Recogniser
+from model_server.reading.engines.neural.recogniser import ReadLetter, Recogniser
+from model_server.reading.engines.neural.sharing import answer, letters_of, question, shares
 from model_server.reading.engines.neural.words import words
+from model_server.reading.helpers import NOBODY, Helpers
 from model_server.reading.model_files import DETECTOR, RECOGNISER
 from service_kit.reading_order import PlacedWord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from PIL import Image
 
     from model_server.reading.engines.neural.regions import Rectangle
+    from service_kit.frames import Header
     from service_kit.page import NeuralStamp
 
 
@@ -53,27 +56,55 @@ class NeuralEngine:
         return self._detector.lines(page, COARSE)
 
     def words(
-        self, page: Image.Image, line: Rectangle, languages: tuple[str, ...], tilt: float = 0.0
-    ) -> list[PlacedWord]:
-        """The words of a line, at their places on the page. All have the line's size and baseline.
+        self,
+        page: Image.Image,
+        lines: Sequence[Rectangle],
+        languages: tuple[str, ...],
+        tilt: float = 0.0,
+        helpers: Helpers = NOBODY,
+    ) -> list[list[PlacedWord]]:
+        """The words of each line, at their places on the page. All of a line have its size and baseline.
 
         `tilt` is by how many degrees the page's lines fall to the right.
         """
-        crop = Crop(page, line)
-        if crop.is_vertical:
-            turned = line._replace(width=line.height, height=line.width)
-            angle, size, origin = 90.0, turned.font, (line.x + turned.baseline[1] - line.y, line.y)
-        else:
-            angle, size, origin = -tilt, line.font, line.baseline
-        return [
-            PlacedWord(
-                word.text,
-                crop.place(word.box),
-                word.confidence,
-                angle=angle,
-                origin=origin,
-                size=size,
-                engine="neural",
-            )
-            for word in words(self._recogniser.letters(crop.image, self.alphabet(languages)), crop.image)
-        ]
+        alphabet = self.alphabet(languages)
+
+        def read(line: Rectangle) -> list[PlacedWord]:
+            crop = Crop(page, line)
+            return _placed(line, crop, self._recogniser.letters(crop.image, alphabet), tilt)
+
+        own, *others = shares(lines, helpers.count)
+        crops = [[Crop(page, line) for line in share] for share in others]
+        questions = [question(of, alphabet) for of in crops]
+        found, replies = helpers.share(questions, lambda: [read(line) for line in own])
+        for share, cut, reply in zip(others, crops, replies, strict=True):
+            if reply is None:
+                found += [read(line) for line in share]
+            else:
+                letters = letters_of(reply)
+                found += [_placed(*line, tilt) for line in zip(share, cut, letters, strict=True)]
+        return found
+
+    def answer(self, asked: Header, pixels: bytes) -> Header:
+        """The reply to another worker's question about crops."""
+        return answer(self._recogniser, asked, pixels)
+
+
+def _placed(line: Rectangle, crop: Crop, letters: Sequence[ReadLetter], tilt: float) -> list[PlacedWord]:
+    if crop.is_vertical:
+        turned = line._replace(width=line.height, height=line.width)
+        angle, size, origin = 90.0, turned.font, (line.x + turned.baseline[1] - line.y, line.y)
+    else:
+        angle, size, origin = -tilt, line.font, line.baseline
+    return [
+        PlacedWord(
+            word.text,
+            crop.place(word.box),
+            word.confidence,
+            angle=angle,
+            origin=origin,
+            size=size,
+            engine="neural",
+        )
+        for word in words(letters, crop.image)
+    ]
