@@ -116,9 +116,7 @@ def _subjects(arguments: argparse.Namespace, console: Console) -> list[str]:
         return names
     if is_there and not arguments.short:
         return names
-    console.print(
-        f"Without {BARE_NEURAL}, which needs rapidocr: `make quality` installs and measures it.", highlight=False
-    )
+    console.print(f"Without {BARE_NEURAL}: `make quality` installs and measures it.", highlight=False)
     return [name for name in names if name != BARE_NEURAL]
 
 
