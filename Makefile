@@ -96,8 +96,14 @@ bench: setup ## Run the benchmark and write docs/performance.md
 bench-short: setup ## A two-minute benchmark: fails on wrong answers, writes nothing
 	@$(BIN)/python -m bench --short
 
-quality: setup ## Measure how well pages are read and write docs/quality.md: make quality [DATA=folder of your own]
+quality: setup .tools/quality/.installed ## Measure how well pages are read and write docs/quality.md: make quality [DATA=folder of your own]
 	@$(BIN)/python -m quality $(if $(DATA),--data '$(DATA)')
+
+# Not in .venv: it is for one subject of the benchmark, and neither the services nor the tests may come to need it.
+.tools/quality/.installed: quality/requirements.txt .venv/.installed
+	@rm -rf $(@D)
+	@$(UV) --python $(BIN)/python --target $(@D) --no-deps --require-hashes --requirements $<
+	@touch $@
 
 quality-short: setup ## The same with a few pages: fails if something is badly wrong, writes nothing
 	@$(BIN)/python -m quality --short

@@ -21,10 +21,10 @@ from quality.abilities import abilities
 from quality.goals import alarms
 from quality.lanes import Job, measure
 from quality.page import Split
-from quality.readers import ReadFailed
+from quality.readers import RAPIDOCR, ReadFailed
 from quality.score import Score, figures
 from quality.sets import SETS
-from quality.subjects import SUBJECTS
+from quality.subjects import BARE_NEURAL, SUBJECTS
 
 _SAID_EVERY = 100  # readings
 _RESULTS = Path(__file__).parent / "results.json"
@@ -41,7 +41,7 @@ def main() -> int:
         if arguments.write:
             export.write(jobs, arguments.write)
             return 0
-        results = _measure(jobs, arguments, console)
+        results = _measure(jobs, _subjects(arguments, console), arguments, console)
     except (ReadFailed, BrokenProcessPool, OSError) as failure:
         console.print(f"[bold]The run is broken.[/] {failure}", highlight=False)
         return 1
@@ -102,12 +102,32 @@ def _jobs(arguments: argparse.Namespace) -> list[Job]:
     return jobs
 
 
-def _measure(jobs: list[Job], arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+def _subjects(arguments: argparse.Namespace, console: Console) -> list[str]:
+    """Those that were chosen, or all: a short run does without rapidocr, and so do others where it is missing.
+
+    Raises:
+        FileNotFoundError: rapidocr is missing, and was chosen or is needed for a whole run.
+    """
+    names = arguments.subjects or list(SUBJECTS)
+    is_there = RAPIDOCR.is_dir()
+    if arguments.subjects or _whole(arguments):
+        if BARE_NEURAL in names and not is_there:
+            raise FileNotFoundError(f"{BARE_NEURAL} needs rapidocr in {RAPIDOCR}: `make quality` installs it.")
+        return names
+    if is_there and not arguments.short:
+        return names
+    console.print(f"Without {BARE_NEURAL}: `make quality` installs and measures it.", highlight=False)
+    return [name for name in names if name != BARE_NEURAL]
+
+
+def _measure(
+    jobs: list[Job], subjects: list[str], arguments: argparse.Namespace, console: Console
+) -> dict[str, Any]:
     began = time.monotonic()
     scores: list[Score] = []
     with Progress(console=console) as progress:
         task = progress.add_task("Pages", total=len(jobs))
-        for some in measure(jobs, arguments.subjects or list(SUBJECTS), arguments.lanes):
+        for some in measure(jobs, subjects, arguments.lanes):
             scores += some
             progress.advance(task)
             if not console.is_terminal and len(scores) % _SAID_EVERY < len(some):  # logs show no progress bar

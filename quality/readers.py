@@ -16,6 +16,7 @@ from PIL import Image
 from service_kit.page import Word
 
 TESSDATA = Path(sys.prefix) / "share" / "tessdata"
+RAPIDOCR = Path(__file__).resolve().parents[1] / ".tools" / "quality"  # `make quality` installs it
 _MAX_PIXELS = 100_000_000
 
 
@@ -115,6 +116,28 @@ class BareTesseract:
         api.Clear()
         api.ClearAdaptiveClassifier()
         return Reading(text, [], time.process_time() - began)
+
+
+class BareNeural:
+    """The library rapidocr as it comes, with PP-OCRv6 small, OpenVINO and one thread.
+
+    It knows no languages. Its lines, from top to bottom, are the lines of the text.
+    """
+
+    def __init__(self) -> None:
+        sys.path.append(str(RAPIDOCR))  # the last: packages of .venv come first
+        import cv2  # noqa: PLC0415
+        from rapidocr import EngineType, RapidOCR  # noqa: PLC0415
+
+        cv2.setNumThreads(1)
+        engines = {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")}
+        one_thread = {"EngineConfig.openvino.inference_num_threads": 1}
+        self._read = RapidOCR(params={**engines, **one_thread, "Global.log_level": "error"})
+
+    def read(self, image_bytes: bytes, *, engine: str, languages: tuple[str, ...], psm: int) -> Reading:  # noqa: ARG002
+        began = time.process_time()
+        lines = self._read(image_bytes).txts or ()
+        return Reading("\n".join(lines), [], time.process_time() - began)
 
 
 def _stderr_to_file() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quality.readers import BareTesseract, Reader, ServiceReader
+from quality.readers import BareNeural, BareTesseract, Reader, ServiceReader
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,10 @@ class Subject:
 
 
 BASE = "bare-tesseract"  # the others' CPU time is divided by that of this one
+BARE_NEURAL = "bare-neural"
 SUBJECTS = {
     BASE: Subject("bare Tesseract", BareTesseract, "tesseract"),
+    BARE_NEURAL: Subject("bare PP-OCRv6", BareNeural, "neural"),
     "tesseract": Subject("`engine=tesseract`", ServiceReader, "tesseract"),
     "auto": Subject("`engine=auto`", ServiceReader, "auto"),
     "neural": Subject("`engine=neural`", ServiceReader, "neural"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from quality import __main__ as command
 from quality.lanes import Job, measure
 from quality.page import Page
 from quality.readers import ReadFailed
@@ -41,3 +42,13 @@ def test_the_command_measures_pictures_of_ones_own(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "quality", "--sets", "--lanes", "1", "--data", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert f"| data: {tmp_path.name} | 1 | F1 1.000, CER 0.000" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--subjects", "bare-neural", "--sets", "upright"], []])
+def test_without_rapidocr_a_run_that_needs_it_says_what_installs_it(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "RAPIDOCR", tmp_path / "missing")
+    monkeypatch.setattr(sys, "argv", ["quality", *arguments])
+    assert command.main() == 1
+    assert "`make quality` installs it" in " ".join(capsys.readouterr().err.split())

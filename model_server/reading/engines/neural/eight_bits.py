@@ -2,6 +2,7 @@
 
 `FakeQuantize` nodes say to how many steps a value is rounded; OpenVINO makes 8-bit kernels of what is between.
 `ranges.json` has the range of each node's input. Weights have a range of their own for each output channel.
+`python -m quality.ranges` measures such ranges again, and says how the file was made.
 The detector stays in f32: with 8 bits it misses faint lines.
 """
 
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 _CHANNELS = {"Convolution": 0, "MatMul": 1}  # the axis of the output channels of a node's weights
 _STEPS, _WEIGHT_STEPS = 256, 255
 _SMALLEST = 1e-9
+RANGES = Path(__file__).with_name("ranges.json")
 
 
 def ranges() -> dict[str, tuple[float, float]]:
     """The lowest and the highest value of each node's input, by the node's name."""
-    found: dict[str, tuple[float, float]] = orjson.loads(Path(__file__).with_name("ranges.json").read_bytes())
+    found: dict[str, tuple[float, float]] = orjson.loads(RANGES.read_bytes())
     return found
 
 
@@ -38,7 +40,7 @@ def quantise(model: openvino.Model, inputs: Mapping[str, tuple[float, float]]) -
         if name not in inputs:
             continue
         source = node.input_value(0)
-        low, high = _with_zero(*inputs[name])
+        low, high = with_zero(*inputs[name])
         key = (source.get_node().get_friendly_name(), source.get_index(), low, high)
         if key not in made:
             made[key] = _rounded(source, np.float32(low), np.float32(high), _STEPS)
@@ -50,7 +52,7 @@ def quantise(model: openvino.Model, inputs: Mapping[str, tuple[float, float]]) -
     model.validate_nodes_and_infer_types()
 
 
-def _with_zero(low: float, high: float) -> tuple[float, float]:
+def with_zero(low: float, high: float) -> tuple[float, float]:
     """The range moved so that zero is one of its steps."""
     low, high = min(low, 0.0), max(high, 0.0)
     step = (high - low) / (_STEPS - 1)

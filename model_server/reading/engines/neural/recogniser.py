@@ -62,11 +62,7 @@ class Recogniser:
         for start, end, is_gap in _pieces(crop):
             if is_gap:
                 found.append(ReadLetter(" ", 1.0, start))
-            width = next(width for width in _WIDTHS if width >= end - start)
-            planes = np.zeros((1, 3, HEIGHT, width), dtype=np.float32)
-            planes[..., : end - start] = (
-                np.asarray(crop.crop((start, 0, end, HEIGHT)), dtype=np.float32) / 127.5 - 1
-            )
+            planes = padded(crop.crop((start, 0, end, HEIGHT)))
             found += head.letters(self._model(planes)[0], start, end)
         return found
 
@@ -103,6 +99,14 @@ class _Head(NamedTuple):
             if text and column < end + STEP:
                 found.append(ReadLetter(text, float(probabilities[first:step].max()), column))
         return found
+
+
+def padded(crop: Image.Image) -> NDArray[np.float32]:
+    """The model's input for a crop: 1 x 3 x `HEIGHT` x one of `_WIDTHS`."""
+    width = next(width for width in _WIDTHS if width >= crop.width)
+    planes = np.zeros((1, 3, HEIGHT, width), dtype=np.float32)
+    planes[..., : crop.width] = np.asarray(crop, dtype=np.float32) / 127.5 - 1
+    return planes
 
 
 def _pieces(crop: Image.Image) -> list[tuple[int, int, bool]]:
