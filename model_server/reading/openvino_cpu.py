@@ -78,6 +78,7 @@ def _core() -> Any:
         {
             "INFERENCE_NUM_THREADS": 1,
             "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # it would pin every worker to the same core
             "INFERENCE_PRECISION_HINT": "bf16" if precision() == "bf16" else "f32",
             "CPU_RUNTIME_CACHE_CAPACITY": 0,
         },
