@@ -81,6 +81,7 @@ class _Lane:
         return [
             _scored(job, name, page, process.submit(_read, page).result())
             for name, process in self._readers.items()
+            if job.of not in SUBJECTS[name].without
         ]
 
 

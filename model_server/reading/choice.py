@@ -37,6 +37,7 @@ _COVERED = 0.6  # a line with words on less than this share of its length was mi
 _COVERED_COARSELY = 0.5  # the same for the rectangles of the coarse look
 _SURE = 90.0  # a line with a lower mean confidence is doubted
 _CLEAN = 0.03  # of the length of all lines: with fewer doubtful ones, a page is Tesseract's
+_UNCLEAN = 0.25  # of the letters: with more doubtful ones, a coarse look would not help
 _HOPELESS = 0.5  # with more, it is the neural engine's
 _STRAY = 75.0  # a word of Tesseract on no line is kept from this confidence on
 _TEXT = 50.0  # a line that the recogniser reads with less is no text: print that shines through, texture
@@ -69,12 +70,14 @@ def read_both(
     helpers: Helpers = NOBODY,
 ) -> Reading:
     """Tesseract's `words`, and the neural engine's on the lines that Tesseract missed or doubted."""
-    if _are_sure(words) and Ink(image).is_all_in(words):
+    doubted = _doubted(words)
+    if doubted <= _CLEAN and Ink(image).is_all_in(words):
         return Reading([*words])
     page = picture(image)
-    coarse, _ = assign(words, neural.coarse_lines(page))
-    if coarse and _length(_doubtful(coarse, words, _COVERED_COARSELY)) <= _CLEAN * _length(coarse):
-        return Reading([*words], len(coarse))
+    if doubted <= _UNCLEAN:
+        coarse, _ = assign(words, neural.coarse_lines(page))
+        if coarse and _length(_doubtful(coarse, words, _COVERED_COARSELY)) <= _CLEAN * _length(coarse):
+            return Reading([*words], len(coarse))
     rectangles = neural.lines(page)
     lines, strays = assign(words, rectangles)
     again = _doubtful(lines, words, _COVERED)
@@ -100,13 +103,13 @@ def read_both(
     return Reading(arrange([*kept, *read]), len(lines), len(again))
 
 
-def _are_sure(words: Sequence[Word]) -> bool:
-    """Whether Tesseract is sure of nearly all of its lines."""
+def _doubted(words: Sequence[Word]) -> float:
+    """The share of the letters that are on lines of which Tesseract is not sure; 0 without words."""
     lines: dict[tuple[int, int, int], list[Word]] = {}
     for word in words:
         lines.setdefault((word["block"], word["paragraph"], word["line"]), []).append(word)
     doubted = [line for line in lines.values() if not _is_sure(letters_confidence(line))]
-    return _letters(chain(*doubted)) <= _CLEAN * _letters(words)
+    return _letters(chain(*doubted)) / max(1, _letters(words))
 
 
 def _letters(words: Iterable[Word]) -> int:

@@ -247,7 +247,7 @@ def test_pods_spread_over_nodes_and_each_constraint_selects_its_own(chart: str) 
         assert constraint["labelSelector"] == one(rendered, "Deployment")["spec"]["selector"]
 
 
-NEURAL_MIB = 360
+NEURAL_MIB = 400
 
 
 def test_workers_follow_the_cpu_limit() -> None:
@@ -275,7 +275,7 @@ def test_memory_of_a_worker_follows_the_limits(limits: dict[str, str], workers: 
 
 def test_without_the_neural_engine_a_worker_needs_less_memory() -> None:
     limits = {"resources": {"limits": {"memory": "1Gi", "cpu": "2"}}}
-    assert "each needs up to 616" in tools.refusal("model-server", limits)
+    assert "each needs up to 656" in tools.refusal("model-server", limits)
     settings = env(render("model-server", limits | {"config": {"neural": False}}))
     assert settings["MODEL_SERVER_NEURAL"] == "false"
     assert settings["MODEL_SERVER_WORKER_KILL_MIB"] == "320"
