@@ -18,11 +18,11 @@ _VOLATILE = [
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """Each command with the output that stands under it. A command goes on while its lines end in a pipe."""
+    """Each command with the output that stands under it. A command goes on while its lines end in | or &&."""
     found = []
     for _, body, _ in _BLOCK.findall(text):
         lines = body.split("\n")
-        end = next(at for at, line in enumerate(lines) if not line.endswith("|")) + 1
+        end = next(at for at, line in enumerate(lines) if not line.endswith(("|", "&&"))) + 1
         found.append(("\n".join(lines[:end]), "\n".join(lines[end:])))
     return found
 
