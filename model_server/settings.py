@@ -18,7 +18,7 @@ from service_kit.page import EngineName
 from service_kit.settings import MIB, ServiceSettings
 
 BODY_FACTOR = 2.5  # memory per byte of body: the body, and the pictures decoded from its base64
-_PROGRAM_MIB = 200  # the parent process without bodies
+_PROGRAM_MIB = 200  # the parent process without bodies, and with the parts of a page that it passes on
 _NEURAL_MIB = 400  # the neural engine in a worker, when it has read pages and lines of all sizes
 _LEAST_PAGES_MIB = 256  # the rest of a worker: enough for a page of some megapixels
 _LEAST_KILL_MIB = 128  # a worker without the neural engine uses 60 before its first page
