@@ -102,7 +102,8 @@ class Ink:
     def _are_near_the_right(self, lines: Sequence[_Line]) -> NDArray[np.bool_]:
         """For each gap: whether lines near it begin in the right half, as a date does. They may be a column."""
         right = [line.words[0][0] > self._blocks.shape[1] / 2 for line in lines]
-        return np.convolve(right, np.ones(_NEAR), "same")[1:] > 0
+        near = np.convolve(right, np.ones(_NEAR))[_NEAR // 2 :]  # mode "same" gives five values for fewer lines
+        return near[1 : len(lines)] > 0
 
     def _may_be_text(self, region: Region, word_height: float) -> bool:
         rows = int(region.rows[-1] - region.rows[0]) + 1
