@@ -29,9 +29,9 @@ _SMOOTH = 6.0  # grey levels within a block of paper; more is noise, and hides f
 _CONTRAST = 16.0  # grey levels more than paper has
 _AROUND = 0.35  # of a word's height: accents, commas and lines under it, which its box may leave out
 _LOW = 0.4  # of the words' height: what is lower is a line, a dot or a speck
-_THIN = 0.15  # of the words' height: what is narrower is a line
+_THIN = 0.15  # of the words' height: what is narrower is a line, and so is what is tall and less wide than `_LOW`
 _EMPTY = 0.2  # of a rectangle: what fills less is a frame or a grid of lines
-_TALL = 2.5  # times the usual line: a picture, a table with rules, or columns whose lines are at other heights
+_TALL = 2.5  # times the usual line: a rule, a picture, a table with rules, or columns with lines at other heights
 _GUTTER = 2.5  # times the height of the usual line: a wider gap within a line separates columns
 _NEAR = 5  # lines
 _PARAGRAPH = 1.5  # times the usual gap between lines
@@ -109,10 +109,12 @@ class Ink:
         rows = int(region.rows[-1] - region.rows[0]) + 1
         columns = int(region.ends.max() - region.starts.min())
         filled = int((region.ends - region.starts).sum())
+        height, width = rows * self._side, columns * self._side
+        narrowest = (
+            _THIN if height <= _TALL * word_height else _LOW
+        )  # a letter may be narrow, but not tall as well
         return (
-            rows * self._side >= _LOW * word_height
-            and columns * self._side >= _THIN * word_height
-            and filled >= _EMPTY * rows * columns
+            height >= _LOW * word_height and width >= narrowest * word_height and filled >= _EMPTY * rows * columns
         )
 
 
