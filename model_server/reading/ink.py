@@ -39,7 +39,7 @@ _UNEQUAL = 0.35  # of a part: by how much it may be too large
 _LINE = 24.0  # pixels: the height of words on a page that has none
 
 
-class _Line(NamedTuple):
+class _InkLine(NamedTuple):
     """Rows of blocks with ink between rows without, and the runs of columns with ink."""
 
     top: int
@@ -78,7 +78,9 @@ class Ink:
 
         A page with columns, pictures or tables must be read as a whole: each part would have a part of them.
         """
-        lines = [_Line(top, bottom, _runs(self._blocks[top:bottom].any(axis=0))) for top, bottom in self._rows()]
+        lines = [
+            _InkLine(top, bottom, _runs(self._blocks[top:bottom].any(axis=0))) for top, bottom in self._rows()
+        ]
         if not self.is_plain or len(lines) < 2 * parts:
             return []
         height = float(np.median([line.bottom - line.top for line in lines]))
@@ -99,7 +101,7 @@ class Ink:
     def _rows(self) -> list[tuple[int, int]]:
         return _runs(self._blocks.any(axis=1))
 
-    def _are_near_the_right(self, lines: Sequence[_Line]) -> NDArray[np.bool_]:
+    def _are_near_the_right(self, lines: Sequence[_InkLine]) -> NDArray[np.bool_]:
         """For each gap: whether lines near it begin in the right half, as a date does. They may be a column."""
         right = [line.words[0][0] > self._blocks.shape[1] / 2 for line in lines]
         near = np.convolve(right, np.ones(_NEAR))[_NEAR // 2 :]  # mode "same" gives five values for fewer lines
@@ -110,9 +112,8 @@ class Ink:
         columns = int(region.ends.max() - region.starts.min())
         filled = int((region.ends - region.starts).sum())
         height, width = rows * self._side, columns * self._side
-        narrowest = (
-            _THIN if height <= _TALL * word_height else _LOW
-        )  # a letter may be narrow, but not tall as well
+        # A letter may be narrow, or tall, but not both.
+        narrowest = _THIN if height <= _TALL * word_height else _LOW
         return (
             height >= _LOW * word_height and width >= narrowest * word_height and filled >= _EMPTY * rows * columns
         )
