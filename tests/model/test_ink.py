@@ -103,10 +103,10 @@ def framed(pen: ImageDraw.ImageDraw) -> None:
 
 
 def tabular(pen: ImageDraw.ImageDraw) -> None:
-    for y in range(1000, 1600, 60):
+    for y in range(1000, 1560, 61):
         pen.line((120, y, 1080, y), fill=0, width=3)
     for x in range(120, 1200, 160):
-        pen.line((x, 1000, x, 1540), fill=0, width=3)
+        pen.line((x, 1000, x, 1549), fill=0, width=3)
 
 
 def specked(pen: ImageDraw.ImageDraw) -> None:
@@ -159,16 +159,11 @@ def test_a_page_is_cut_between_paragraphs_into_about_equal_parts(parts: int) -> 
         assert above == pytest.approx(number / parts, abs=0.4 / parts)
 
 
-def columns() -> Image.Image:
-    """Paragraphs side by side, their lines at the same heights."""
-    right = paragraphs(8, 8, 8, left=680, width=440)
-    return draw([line for lines in (*paragraphs(8, 8, 8, width=440), *right) for line in lines], SIZE)
-
-
-def uneven_columns() -> Image.Image:
-    image = columns()
-    image.paste(image.crop((640, 0, 1240, 1700)), (640, 17))
-    return image
+def columns(lower: float = 0) -> Image.Image:
+    """Paragraphs side by side, their lines at the same heights, or half a line apart."""
+    left, right = paragraphs(4, 4, 4, 4, 4, width=440), paragraphs(4, 4, 4, 4, 4, left=680, width=440)
+    lines = [line for lines in left for line in lines]
+    return draw([*lines, *(line._replace(y=line.y + lower) for lines in right for line in lines)], SIZE)
 
 
 def with_a_picture() -> Image.Image:
@@ -185,16 +180,17 @@ def with_a_table() -> Image.Image:
 
 
 def with_dates() -> Image.Image:
-    """A column of which nothing stands beside other text."""
-    lines = [*LINES, *(Line("7 May 1901", 900, 800 + 66 * at, SERIF, PRINT) for at in range(12))]
-    return draw(lines, SIZE)
+    """Lines in the right half between two paragraphs: they may belong to a column."""
+    above, dates, below = paragraphs(6, 3, 6)
+    dates = [line._replace(text="7 May 1901", x=900) for line in dates]
+    return draw([*above, *dates, *below], SIZE)
 
 
 @pytest.mark.parametrize(
     "image",
     [
         columns(),
-        uneven_columns(),
+        columns(STEP / 2),
         with_a_picture(),
         with_a_table(),
         with_dates(),
