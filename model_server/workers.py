@@ -234,9 +234,7 @@ class Workers:
             await asyncio.wait({part.done})
         finally:
             self.queue.withdraw(part)
-            part.done.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )  # nobody else asks for it
+            part.done.add_done_callback(_look_at)
         page.helped_seconds += time.monotonic() - part.queued_at
         return None if part.done.cancelled() or part.done.exception() else part.done.result()
 
@@ -277,7 +275,7 @@ def _settle(page: QueuedPage, answer: dict[str, Any]) -> None:
 
 
 def _look_at(done: asyncio.Future[Any]) -> None:
-    """Else asyncio complains of an exception that nobody has seen."""
+    """Else asyncio logs an exception that nobody has retrieved."""
     if not done.cancelled():
         done.exception()
 

@@ -29,9 +29,9 @@ _SMOOTH = 6.0  # grey levels within a block of paper; more is noise, and hides f
 _CONTRAST = 16.0  # grey levels more than paper has
 _AROUND = 0.35  # of a word's height: accents, commas and lines under it, which its box may leave out
 _LOW = 0.4  # of the words' height: what is lower is a line, a dot or a speck
-_THIN = 0.15  # of the words' height: what is narrower is a line
+_THIN = 0.15  # of the words' height: what is narrower is a line, and so is what is tall and less wide than `_LOW`
 _EMPTY = 0.2  # of a rectangle: what fills less is a frame or a grid of lines
-_TALL = 2.5  # times the usual line: a picture, a table with rules, or columns whose lines are at other heights
+_TALL = 2.5  # times the usual line: a rule, a picture, a table with rules, or columns with lines at other heights
 _GUTTER = 2.5  # times the height of the usual line: a wider gap within a line separates columns
 _NEAR = 5  # lines
 _PARAGRAPH = 1.5  # times the usual gap between lines
@@ -39,7 +39,7 @@ _UNEQUAL = 0.35  # of a part: by how much it may be too large
 _LINE = 24.0  # pixels: the height of words on a page that has none
 
 
-class _Line(NamedTuple):
+class _InkLine(NamedTuple):
     """Rows of blocks with ink between rows without, and the runs of columns with ink."""
 
     top: int
@@ -78,7 +78,9 @@ class Ink:
 
         A page with columns, pictures or tables must be read as a whole: each part would have a part of them.
         """
-        lines = [_Line(top, bottom, _runs(self._blocks[top:bottom].any(axis=0))) for top, bottom in self._rows()]
+        lines = [
+            _InkLine(top, bottom, _runs(self._blocks[top:bottom].any(axis=0))) for top, bottom in self._rows()
+        ]
         if not self.is_plain or len(lines) < 2 * parts:
             return []
         height = float(np.median([line.bottom - line.top for line in lines]))
@@ -99,19 +101,21 @@ class Ink:
     def _rows(self) -> list[tuple[int, int]]:
         return _runs(self._blocks.any(axis=1))
 
-    def _are_near_the_right(self, lines: Sequence[_Line]) -> NDArray[np.bool_]:
+    def _are_near_the_right(self, lines: Sequence[_InkLine]) -> NDArray[np.bool_]:
         """For each gap: whether lines near it begin in the right half, as a date does. They may be a column."""
         right = [line.words[0][0] > self._blocks.shape[1] / 2 for line in lines]
-        return np.convolve(right, np.ones(_NEAR), "same")[1:] > 0
+        near = np.convolve(right, np.ones(_NEAR))[_NEAR // 2 :]  # mode "same" gives five values for fewer lines
+        return near[1 : len(lines)] > 0
 
     def _may_be_text(self, region: Region, word_height: float) -> bool:
         rows = int(region.rows[-1] - region.rows[0]) + 1
         columns = int(region.ends.max() - region.starts.min())
         filled = int((region.ends - region.starts).sum())
+        height, width = rows * self._side, columns * self._side
+        # A letter may be narrow, or tall, but not both.
+        narrowest = _THIN if height <= _TALL * word_height else _LOW
         return (
-            rows * self._side >= _LOW * word_height
-            and columns * self._side >= _THIN * word_height
-            and filled >= _EMPTY * rows * columns
+            height >= _LOW * word_height and width >= narrowest * word_height and filled >= _EMPTY * rows * columns
         )
 
 

@@ -29,9 +29,9 @@ def read(engine: Engine, image: PageImage, parameters: Parameters, helpers: Help
         return bands.read(engine, image, parameters)
     parts = [bands.crop(image, start, end, along=1) for start, end in pairwise(ends)]
     questions = [_question(part, parameters) for part in parts[1:]]
-    words, others = helpers.share(questions, lambda: engine.read(parts[0], parameters))
+    words, others = helpers.share(questions, lambda: bands.read(engine, parts[0], parameters))
     for part, start, reply in zip(parts[1:], ends[1:], others, strict=False):
-        found = engine.read(part, parameters) if reply is None else reply["words"]
+        found = bands.read(engine, part, parameters) if reply is None else reply["words"]
         blocks = max((word["block"] for word in words), default=0)
         words += [{**bands.shifted(word, start, along=1), "block": word["block"] + blocks} for word in found]
     return bands.renumbered(words)
@@ -58,4 +58,4 @@ def _question(part: PageImage, parameters: Parameters) -> Question:
 def answer(engine: Engine, asked: Header, pixels: bytes) -> Header:
     """The reply to a question about a part."""
     parameters = Parameters(tuple(asked["languages"]), asked["psm"])
-    return {"words": engine.read(PageImage(pixels, *asked["image"]), parameters)}
+    return {"words": bands.read(engine, PageImage(pixels, *asked["image"]), parameters)}

@@ -229,3 +229,112 @@ def test_withdrawn_pages_leave_nothing_behind() -> None:
         assert await turn is one
 
     run(scenario)
+
+
+def part_of(page: QueuedPage, share: float = 1.0) -> QueuedPage:
+    return QueuedPage(
+        b"", page.header, Parameters(), page.deadline, page.request_id, page.priority, share=share, part={}
+    )
+
+
+def test_only_an_idle_worker_is_offered_a_part_of_a_page() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=2, most=10)
+        page = picture()
+        queue.admit([page])
+        assert await queue.next() is page
+        assert queue.idle == 0
+        assert not queue.offer(part_of(page)), "the other worker has not started yet"
+        assert len(queue) == 0
+
+        other = asyncio.create_task(queue.next())
+        await asyncio.sleep(0)
+        assert queue.idle == 1
+        part = part_of(page)
+        assert queue.offer(part)
+        assert queue.idle == 0
+        assert not queue.offer(part_of(page)), "it is the part's"
+        assert await other is part
+
+    run(scenario)
+
+
+def test_a_worker_that_a_page_is_waiting_for_is_not_idle() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=2, most=10)
+        turns = [asyncio.create_task(queue.next()) for _ in range(2)]
+        await asyncio.sleep(0)
+        pages = [picture(), picture()]
+        queue.admit(pages)
+        assert not queue.offer(part_of(pages[0]))
+        assert [await turn for turn in turns] == pages
+
+    run(scenario)
+
+
+def test_a_part_that_its_page_does_not_need_any_more_is_never_begun() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=1, most=10)
+        turn = asyncio.create_task(queue.next())
+        await asyncio.sleep(0)
+        part = part_of(picture())
+        assert queue.offer(part)
+        queue.withdraw(part)
+        await asyncio.sleep(0)
+        assert not turn.done()
+        assert queue.idle == 1
+        page = picture()
+        queue.admit([page])
+        assert await turn is page
+
+    run(scenario)
+
+
+def test_a_part_whose_worker_died_does_not_wait_for_another() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=2, most=10)
+        turn = asyncio.create_task(queue.next())
+        await asyncio.sleep(0)
+        part = part_of(picture())
+        assert queue.offer(part)
+        assert await turn is part
+        queue.give_back(part)
+        assert part.done.cancelled()
+        assert len(queue) == 0
+        assert queue.expected_wait() == 0
+
+    run(scenario)
+
+
+def test_the_pace_is_that_of_one_worker_however_many_read_a_page() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=2, most=10)
+        for _ in range(50):
+            page = picture()
+            page.helped_seconds = 0.9
+            queue.finished(part_of(page), 0.9)
+            queue.finished(page, 1.1)
+        assert queue.pace.expected(MEGAPIXEL.pixels) == pytest.approx(2, rel=0.05)
+
+    run(scenario)
+
+
+def test_a_shared_page_is_expected_to_take_its_workers_its_own_time_once() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=2, most=10)
+        for _ in range(50):
+            queue.pace.learn(MEGAPIXEL.pixels, 2.0)
+        page = picture()
+        queue.admit([page])
+        assert await queue.next() is page
+        turn = asyncio.create_task(queue.next())
+        await asyncio.sleep(0)
+        part = part_of(page, share=0.5)
+        assert queue.offer(part)
+        page.share = 0.5
+        assert await turn is part
+        assert queue.expected_wait() == pytest.approx(1, rel=0.05)  # two seconds of work, by two workers
+        queue.finished(part, 1.0)
+        assert queue.expected_wait() == 0, "one is idle"
+
+    run(scenario)
