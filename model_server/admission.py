@@ -143,11 +143,13 @@ class PageAdmission:
         self._waiting[page.priority].appendleft(page)
         self._permits.release()
 
-    def withdraw(self, page: QueuedPage) -> None:
-        """Remove the page from the queue if it still waits."""
+    def withdraw(self, page: QueuedPage) -> bool:
+        """Remove the page from the queue if it still waits; whether it did."""
         waiting = self._waiting[page.priority]
-        if page in waiting:
-            waiting.remove(page)
+        if page not in waiting:
+            return False
+        waiting.remove(page)
+        return True
 
     def _refuse_late(self, pages: Sequence[QueuedPage]) -> None:
         ahead = self._ahead_of(pages[0].priority)

@@ -19,7 +19,7 @@ from service_kit.settings import MIB, ServiceSettings
 
 BODY_FACTOR = 2.5  # memory per byte of body: the body, and the pictures decoded from its base64
 _PROGRAM_MIB = 200  # the parent process without bodies, and with the parts of a page that it passes on
-_NEURAL_MIB = 400  # the neural engine in a worker, when it has read pages and lines of all sizes
+_NEURAL_MIB = 384  # the neural engine in a worker, when it has read pages and lines of all sizes
 _LEAST_PAGES_MIB = 256  # the rest of a worker: enough for a page of some megapixels
 _LEAST_KILL_MIB = 128  # a worker without the neural engine uses 60 before its first page
 _LARGEST_KILL_MIB = 1500
@@ -42,7 +42,7 @@ class ModelServerSettings(ServiceSettings):
     """`tesserocr`: Tesseract as a library, initialised once. `pytesseract`: the installed `tesseract` program."""
 
     neural: bool = True
-    """Load the neural engine, which takes 400 MiB of memory in each worker. Without it, `auto` is Tesseract, and
+    """Load the neural engine, which takes 384 MiB of memory in each worker. Without it, `auto` is Tesseract, and
     no page is turned."""
 
     languages: Annotated[tuple[str, ...], NoDecode] = ()
@@ -52,7 +52,7 @@ class ModelServerSettings(ServiceSettings):
     """Folder with `*.traineddata`; empty: the data of the Python packages, or of the `tesseract` program."""
 
     workers: int = Field(default=0, ge=0, le=256)
-    """Worker processes, each reads one page at a time; 0: one per CPU, as far as each gets 656 MiB of memory, 256
+    """Worker processes, each reads one page at a time; 0: one per CPU, as far as each gets 640 MiB of memory, 256
     without the neural engine."""
 
     max_megapixels: float = Field(default=50, gt=0)

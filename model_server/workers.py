@@ -35,6 +35,7 @@ log = logging.getLogger("pool")
 _WORKER_ENV = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _LONGEST_ANSWER = 32 * MIB
 _MOST_HELPERS = 3  # other workers that read parts of one page
+_TAKEN_SECONDS = 0.5  # an idle worker begins a part at once
 _FIRST_BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF_SECONDS = 15.0
 _AT_ONCE_SECONDS = 1.0  # an idle worker that dies within this time counts as a failed start
@@ -231,6 +232,9 @@ class Workers:
             return None
         page.share = part.share = share
         try:
+            await asyncio.wait({part.done}, timeout=_TAKEN_SECONDS)
+            if self.queue.withdraw(part):  # its worker has died
+                return None
             await asyncio.wait({part.done})
         finally:
             self.queue.withdraw(part)
@@ -267,7 +271,7 @@ def _question(page: QueuedPage, helpers: int) -> Header:
 def _settle(page: QueuedPage, answer: dict[str, Any]) -> None:
     if error := answer.get("error"):
         cause = by_code(error["code"])
-        if issubclass(cause, WorkerFailed):
+        if issubclass(cause, WorkerFailed) and page.part is None:  # of a part, its page will tell
             log.error("page failed", extra={"request_id": page.request_id, **error})
         _fail(page, cause(error["text"]))
     elif not page.done.done():

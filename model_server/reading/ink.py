@@ -29,6 +29,7 @@ _SMOOTH = 6.0  # grey levels within a block of paper; more is noise, and hides f
 _CONTRAST = 16.0  # grey levels more than paper has
 _AROUND = 0.35  # of a word's height: accents, commas and lines under it, which its box may leave out
 _LOW = 0.4  # of the words' height: what is lower is a line, a dot or a speck
+_SMALL = 3  # blocks: ink of this height may be text however high the words are; a thin line has two at most
 _THIN = 0.15  # of the words' height: what is narrower is a line, and so is what is tall and less wide than `_LOW`
 _EMPTY = 0.2  # of a rectangle: what fills less is a frame or a grid of lines
 _TALL = 2.5  # times the usual line: a rule, a picture, a table with rules, or columns with lines at other heights
@@ -114,9 +115,8 @@ class Ink:
         height, width = rows * self._side, columns * self._side
         # A letter may be narrow, or tall, but not both.
         narrowest = _THIN if height <= _TALL * word_height else _LOW
-        return (
-            height >= _LOW * word_height and width >= narrowest * word_height and filled >= _EMPTY * rows * columns
-        )
+        lowest = min(_LOW * word_height, _SMALL * self._side)
+        return height >= lowest and width >= narrowest * word_height and filled >= _EMPTY * rows * columns
 
 
 def _runs(inked: NDArray[np.bool_] | np.bool_) -> list[tuple[int, int]]:

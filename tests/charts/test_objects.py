@@ -247,7 +247,7 @@ def test_pods_spread_over_nodes_and_each_constraint_selects_its_own(chart: str) 
         assert constraint["labelSelector"] == one(rendered, "Deployment")["spec"]["selector"]
 
 
-NEURAL_MIB = 400
+NEURAL_MIB = 384
 
 
 def test_workers_follow_the_cpu_limit() -> None:
@@ -263,7 +263,7 @@ def test_workers_follow_the_cpu_limit() -> None:
         ({}, 0, 896),
         ({"memory": "2Gi"}, 0, 1664),
         ({"memory": "2000Mi", "cpu": "1500m"}, 0, 808),
-        ({"memory": "3G", "cpu": "4"}, 0, 619),
+        ({"memory": "3100M", "cpu": "4"}, 0, 643),
         ({"memory": "2Gi"}, 2, 832),
     ],
 )
@@ -275,7 +275,7 @@ def test_memory_of_a_worker_follows_the_limits(limits: dict[str, str], workers: 
 
 def test_without_the_neural_engine_a_worker_needs_less_memory() -> None:
     limits = {"resources": {"limits": {"memory": "1Gi", "cpu": "2"}}}
-    assert "each needs up to 656" in tools.refusal("model-server", limits)
+    assert "each needs up to 640" in tools.refusal("model-server", limits)
     settings = env(render("model-server", limits | {"config": {"neural": False}}))
     assert settings["MODEL_SERVER_NEURAL"] == "false"
     assert settings["MODEL_SERVER_WORKER_KILL_MIB"] == "320"

@@ -87,6 +87,14 @@ def faint_last_line() -> Image.Image:
     return Image.fromarray(np.minimum(np.asarray(draw(LINES[:-1], SIZE)), np.asarray(faint)))
 
 
+def test_small_print_under_large_print_counts() -> None:
+    poster = [Line("GRAND OPENING", 120, 300, SERIF, 110), Line("on Saturday", 120, 500, SERIF, 110)]
+    small = Line("Doors open at nine. No dogs, no cameras.", 120, 1600, SERIF, 22)
+    sheet = grey(draw([*poster, small], SIZE))
+    assert Ink(sheet).is_all_in(words([*poster, small]))
+    assert not Ink(sheet).is_all_in(words(poster))
+
+
 def test_one_faint_line_on_a_page_of_black_print_is_ink() -> None:
     ink = Ink(grey(faint_last_line()))
     assert ink.is_all_in(words(LINES))

@@ -23,13 +23,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("given", "workers", "kill", "recycle"),
     [
-        ({}, 8, 1500, 950),  # 400 for the neural engine, and half of the rest
-        ({"memory_mib": 1024}, 1, 704, 552),
-        ({"memory_mib": 2048, "tmp_mib": 64}, 2, 832, 616),
-        ({"memory_mib": 2048, "workers": 2, "worker_kill_mib": 800}, 2, 800, 600),
+        ({}, 8, 1500, 942),  # 384 for the neural engine, and half of the rest
+        ({"memory_mib": 1024}, 1, 704, 544),
+        ({"memory_mib": 2048, "tmp_mib": 64}, 2, 832, 608),
+        ({"memory_mib": 2048, "workers": 2, "worker_kill_mib": 800}, 2, 800, 592),
         ({"memory_mib": 2048, "worker_kill_mib": 800, "worker_recycle_mib": 700}, 2, 800, 700),
-        ({"memory_mib": 8192, "max_bodies_mib": 500}, 8, 936, 668),
-        ({"memory_mib": 976}, 1, 656, 528),
+        ({"memory_mib": 8192, "max_bodies_mib": 500}, 8, 936, 660),
+        ({"memory_mib": 960}, 1, 640, 512),
         ({"neural": False}, 8, 1500, 600),
         ({"neural": False, "memory_mib": 1024, "tmp_mib": 64}, 2, 320, 160),
         ({"neural": False, "memory_mib": 1024, "workers": 1}, 1, 704, 352),
@@ -50,7 +50,7 @@ def test_the_memory_is_that_of_the_control_group(monkeypatch: pytest.MonkeyPatch
     assert ModelServerSettings().container_mib == 32 << 10, "half of the machine's"
     monkeypatch.setattr(cgroup, "memory_limit", lambda: 1 << 30)
     assert ModelServerSettings().container_mib == 1024
-    assert ModelServerSettings(memory_mib=980).container_mib == 980
+    assert ModelServerSettings(memory_mib=964).container_mib == 964
     with pytest.raises(ValidationError, match="MEMORY_MIB is 2048, but"):
         ModelServerSettings(memory_mib=2048)
 
@@ -64,15 +64,15 @@ def test_the_memory_is_that_of_the_control_group(monkeypatch: pytest.MonkeyPatch
         ),
         (
             {"memory_mib": 1024, "workers": 4},
-            "MEMORY_MIB 1024 leaves 176 to each of 4 WORKERS, and each needs 656",
+            "MEMORY_MIB 1024 leaves 176 to each of 4 WORKERS, and each needs 640",
         ),
-        ({"memory_mib": 1024, "workers": 4}, "WORKERS x WORKER_KILL_MIB 704); NEURAL=false saves 400 of it"),
+        ({"memory_mib": 1024, "workers": 4}, "WORKERS x WORKER_KILL_MIB 704); NEURAL=false saves 384 of it"),
         (
             {"memory_mib": 1024, "workers": 4, "neural": False},
             "MEMORY_MIB 1024 leaves 176 to each of 4 WORKERS, and each needs 256",
         ),
         ({"memory_mib": 512}, "MEMORY_MIB 512 leaves 192 to each of 1 WORKERS"),
-        ({"worker_kill_mib": 400}, "WORKER_KILL_MIB must be at least 528, or 0"),
+        ({"worker_kill_mib": 400}, "WORKER_KILL_MIB must be at least 512, or 0"),
         ({"worker_kill_mib": 100, "neural": False}, "WORKER_KILL_MIB must be at least 128, or 0"),
         ({"max_bodies_mib": 60}, "MAX_BODIES_MIB must be at least 67"),
         ({"max_image_mib": 40}, "MAX_BODIES_MIB must be at least 134"),

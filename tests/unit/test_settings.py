@@ -225,7 +225,7 @@ def test_a_worker_of_the_model_server_has_its_share_of_the_memory(given: dict[st
     assert sum(settings.memory_rows().values()) <= settings.container_mib == given.get("memory_mib", 2048)
 
 
-@pytest.mark.parametrize(("neural", "least"), [(False, 256), (True, 656)])
+@pytest.mark.parametrize(("neural", "least"), [(False, 256), (True, 640)])
 @pytest.mark.parametrize("memory", [1024, 2048, 4096])
 def test_there_are_no_more_workers_than_the_memory_allows(
     no_limit: pytest.MonkeyPatch, memory: int, neural: bool, least: int

@@ -103,7 +103,7 @@ app.kubernetes.io/part-of: ocr-service
 
 {{- /* MiB of the neural engine in each worker. */}}
 {{- define "model-server.neuralMib" -}}
-{{- if eq .Values.config.neural false }}0{{ else }}400{{ end }}
+{{- if eq .Values.config.neural false }}0{{ else }}384{{ end }}
 {{- end }}
 
 {{- /*
