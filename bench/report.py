@@ -197,7 +197,10 @@ def _added_latency(found: Figures) -> list[str]:
         )
         for name, one in found["workloads"].items()
     ]
-    how = "A bare engine and the service read each picture alternately; `added` is the median difference."
+    how = (
+        "A bare engine and the service read each picture alternately; `added` is the median difference. It is "
+        "negative where a page alone is read by several workers."
+    )
     return [
         "## Time added at concurrency 1",
         how,
@@ -315,7 +318,7 @@ def _documents(found: Figures) -> list[str]:
     )
     soon = (
         f"The first line of NDJSON of a document of {first['pages']} pages arrived after "
-        f"{_spread(first['first_ms'], 0)} ms; for a single picture of such a page, after "
+        f"{_spread(first['first_ms'], 0)} ms; for single pictures of such a page, one for each worker, after "
         f"{_spread(first['single_ms'], 0)} ms."
     )
     linear = (

@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,16 +81,21 @@ def _throughput(run: Run, kind: str) -> dict[str, Any]:
 
 
 def _first_page(run: Run, kind: str) -> dict[str, Any]:
-    """Seconds until the first line of NDJSON, compared with a picture of the same page."""
+    """Seconds until the first line of NDJSON, compared with a picture of the same page.
+
+    As many pictures as there are workers are sent at once: a document also keeps all workers busy, and a picture
+    alone would be read by all of them.
+    """
     document, dpi = _scanned(kind, _LONG_PAGES)
     picture = workload(kind).images[0].file
     rounds = 3 * _rounds(run)
     run.steps(f"The first of {_LONG_PAGES} pages", rounds)
-    first, single = [], []
-    with _client(run.stack().gateway.port) as client:
+    first: list[float] = []
+    single: list[float] = []
+    with _client(run.stack().gateway.port) as client, ThreadPoolExecutor(run.cores) as pool:
         for _ in range(rounds):
             with run.step("first page"):
-                single.append(_until_first_line(client, picture))
+                single += pool.map(_until_first_line, [client] * run.cores, [picture] * run.cores)
                 first.append(_until_first_line(client, document, dpi))
                 _until_idle(run)
     return {
