@@ -12,6 +12,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 _GUTTER = 0.8  # sizes; columns of scientific papers are 1 apart
+_NARROW = 0.5  # sizes: of a line where the lines above have a gutter; a space has 0.3
+_SHARED = 0.2  # sizes: what the gutters of two lines have in common, where columns are ragged or askew
 _MOST_GUTTERS = 12
 _FEW = 3  # lines, or words
 _APART = 2.0  # sizes between the lines of two bands
@@ -91,9 +93,9 @@ def _bands(items: Sequence[Item], em: float) -> list[_Band]:
     found: list[_Band] = []
     band: _Band | None = None
     for line, top, bottom in _lines(items):
-        gaps = _gaps(line, _GUTTER * em)
+        gaps = _gaps(line, _GUTTER, em)
         if band is not None and top - band.bottom < _APART * em:
-            common = _common(band.gaps, gaps, _GUTTER * em)
+            common = _common(band.gaps, _gaps(line, _NARROW, em), _SHARED * em)
             if _inner(common) or not (_inner(band.gaps) or _inner(gaps)):
                 band.items.extend(line)
                 band = _Band(band.items, common, bottom)
@@ -111,7 +113,7 @@ def _with_cuts(bands: Sequence[_Band], em: float) -> list[tuple[_Band, list[floa
         cuts = _cuts(band, em)
         if cuts and found and found[-1][1]:
             above = found[-1][0]
-            common = _common(above.gaps, band.gaps, _GUTTER * em)
+            common = _common(above.gaps, band.gaps, _SHARED * em)
             if _inner(common):
                 whole = _Band([*above.items, *band.items], common, band.bottom)
                 found[-1] = (whole, _cuts(whole, em))
@@ -137,12 +139,12 @@ def _lines(items: Sequence[Item]) -> Iterator[tuple[list[Item], float, float]]:
         yield line, top, bottom
 
 
-def _gaps(line: Sequence[Item], least: float) -> list[_Gap]:
+def _gaps(line: Sequence[Item], least: float, em: float) -> list[_Gap]:
     """The gaps between the words, with those before the first and after the last."""
     found = []
     end, size = -_INFINITY, 0.0
     for item in sorted(line, key=attrgetter("start")):
-        if item.start - end >= max(least, _GUTTER * min(size, item.size)):  # large print has large spaces
+        if item.start - end >= least * max(em, min(size, item.size)):  # large print has large spaces
             found.append((end, item.start))
         if item.end > end:
             end, size = item.end, item.size

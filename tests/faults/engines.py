@@ -69,12 +69,16 @@ def slow(seconds: float) -> bytes:
 
 
 def short_of_memory(mib: int) -> bytes:
-    """A PNG of a page full of text, for which Tesseract may allocate only `mib` MiB more."""
+    """A PNG of a page full of text, for which Tesseract may allocate only `mib` MiB more.
+
+    A rule along the page keeps it in one worker.
+    """
     from tests.pictures import render  # noqa: PLC0415 - workers do not need it
 
     sheet = render.a4(1).image
     taller = Image.new("L", (sheet.width, _SHORT_HEIGHT + mib), 255)
     taller.paste(sheet)
+    taller.paste(0, (9, 0, 12, taller.height))
     return _png(taller)
 
 

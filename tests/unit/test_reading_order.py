@@ -162,6 +162,20 @@ def test_a_sidebar_whose_lines_are_elsewhere_is_a_column() -> None:
     ]
 
 
+@pytest.mark.parametrize("shift", [0, 8])
+def test_a_narrow_gutter_that_some_lines_almost_fill(shift: int) -> None:
+    """The gutter is 12 to 40 pixels wide, the print 20 high, and the columns lean by `shift`."""
+    ends = (370, 388, 360, 365, 388, 388, 370, 362)
+    left = [f"seven words are here to make {'m' * ((end - 265) // 10)}{at}" for at, end in enumerate(ends)]
+    right = [f"the other column has its own line number {at}" for at in range(8)]
+    places = [(at * shift / 8, 100 + 26 * at) for at in range(8)]
+    lines = [line(100 + x, y, text) for (x, y), text in zip(places, left, strict=True)]
+    lines += [line(500 + x, y, text) for (x, y), text in zip(places, right, strict=True)]
+    rows = page(*lines)
+    random.Random(3).shuffle(rows)
+    assert read(rows) == [*left, *right]
+
+
 def test_blocks_that_are_one_below_the_other_are_no_columns() -> None:
     words = page(
         *(line(420, 100 + 24 * at, f"sender{at} of it") for at in range(3)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model_server.reading import openvino_cpu
-from model_server.reading.engines.neural.crops import Crop
+from model_server.reading.engines.neural.crops import HEIGHT, Crop
 from model_server.reading.engines.neural.detector import COARSE, Detector
 from model_server.reading.engines.neural.letters import CHINESE_AND_JAPANESE, LANGUAGES, LATIN
 from model_server.reading.engines.neural.recogniser import ReadLetter, Recogniser
@@ -13,6 +13,7 @@ from model_server.reading.engines.neural.sharing import answer, letters_of, ques
 from model_server.reading.engines.neural.words import words
 from model_server.reading.helpers import NOBODY, Helpers
 from model_server.reading.model_files import DETECTOR, RECOGNISER
+from model_server.reading.type_size import type_size
 from service_kit.reading_order import PlacedWord
 
 if TYPE_CHECKING:
@@ -91,11 +92,13 @@ class NeuralEngine:
 
 
 def _placed(line: Rectangle, crop: Crop, letters: Sequence[ReadLetter], tilt: float) -> list[PlacedWord]:
+    found = words(letters, crop.image)
     if crop.is_vertical:
         turned = line._replace(width=line.height, height=line.width)
-        angle, size, origin = 90.0, turned.font, (line.x + turned.baseline[1] - line.y, line.y)
+        angle, height, origin = 90.0, line.width, (line.x + turned.baseline[1] - line.y, line.y)
     else:
-        angle, size, origin = -tilt, line.font, line.baseline
+        angle, height, origin = -tilt, line.height, line.baseline
+    size = type_size((word.text, (word.box[3] - word.box[1]) * height / HEIGHT) for word in found)
     return [
         PlacedWord(
             word.text,
@@ -106,5 +109,5 @@ def _placed(line: Rectangle, crop: Crop, letters: Sequence[ReadLetter], tilt: fl
             size=size,
             engine="neural",
         )
-        for word in words(letters, crop.image)
+        for word in found
     ]
