@@ -73,7 +73,7 @@ class ModelServerMetrics(Collector):
         self._pages = Counter(
             "ocr_pages_read", "Pages read, by the engine that was used.", ["engine"], registry=registry
         )
-        self._lines = Counter("ocr_lines", "Lines that the neural detector found on pages.", registry=registry)
+        self._lines = Counter("ocr_lines", "Lines of pages that the neural engine may read.", registry=registry)
         self._lines_again = Counter(
             "ocr_lines_read_again",
             "Those that Tesseract had missed or doubted, and that the neural engine read.",

@@ -8,8 +8,8 @@ from service_kit.page import Page
 class Prediction(Page):
     """`format` is the file's format; `duration_seconds` includes `decoding_seconds`.
 
-    `lines` are those that the neural detector found, 0 if it was not used; `lines_read_again` those of them that
-    Tesseract had missed or doubted, and that the neural engine read.
+    `lines` are those that the neural detector found, or Tesseract's if a look was not needed; 0 with Tesseract
+    alone. `lines_read_again` are those that Tesseract had missed or doubted, and that the neural engine read.
     """
 
     lines: int

@@ -44,7 +44,7 @@ _TEXT = 50.0  # a line that the recogniser reads with less is no text: print tha
 
 
 class Reading(NamedTuple):
-    """Words in reading order; `lines` that the detector found, and `read_again` of them; how the page lay."""
+    """Words in reading order; the lines of a page that both engines may read, how many were; how the page lay."""
 
     words: list[Word]
     lines: int = 0
@@ -70,9 +70,10 @@ def read_both(
     helpers: Helpers = NOBODY,
 ) -> Reading:
     """Tesseract's `words`, and the neural engine's on the lines that Tesseract missed or doubted."""
-    doubted = _doubted(words)
+    first = _by_line(words)
+    doubted = _doubted(first)
     if doubted <= _CLEAN and Ink(image).is_all_in(words):
-        return Reading([*words])
+        return Reading([*words], len(first))
     page = picture(image)
     if doubted <= _UNCLEAN:
         coarse, _ = assign(words, neural.coarse_lines(page))
@@ -103,13 +104,18 @@ def read_both(
     return Reading(arrange([*kept, *read]), len(lines), len(again))
 
 
-def _doubted(words: Sequence[Word]) -> float:
-    """The share of the letters that are on lines of which Tesseract is not sure; 0 without words."""
+def _by_line(words: Iterable[Word]) -> list[list[Word]]:
+    """The words of each of Tesseract's lines."""
     lines: dict[tuple[int, int, int], list[Word]] = {}
     for word in words:
         lines.setdefault((word["block"], word["paragraph"], word["line"]), []).append(word)
-    doubted = [line for line in lines.values() if not _is_sure(letters_confidence(line))]
-    return _letters(chain(*doubted)) / max(1, _letters(words))
+    return [*lines.values()]
+
+
+def _doubted(lines: Sequence[Sequence[Word]]) -> float:
+    """The share of the letters that are on lines of which Tesseract is not sure; 0 without words."""
+    doubted = [line for line in lines if not _is_sure(letters_confidence(line))]
+    return _letters(chain(*doubted)) / max(1, _letters(chain(*lines)))
 
 
 def _letters(words: Iterable[Word]) -> int:

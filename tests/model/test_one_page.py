@@ -79,6 +79,13 @@ def test_both_workers_read_a_lone_page_as_one_would(
     assert min(used) > _SHARE * sum(used), used
 
 
+def test_lines_of_a_clean_page_count_as_not_read_again(one_worker: Service) -> None:
+    """Else the share of lines read again would be that of the other pages alone."""
+    page = read(one_worker, "auto")
+    numbers = {(word["block"], word["paragraph"], word["line"]) for word in page["words"]}
+    assert (page["lines"], page["lines_read_again"]) == (len(numbers), 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["tesseract", "neural"])
 def test_pages_that_come_soon_after_each_other_are_each_read_once(two_workers: Service, engine: str) -> None:
