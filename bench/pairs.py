@@ -6,13 +6,14 @@ Disturbances of the machine slow down both halves of a pair, so they hardly affe
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import uvloop
 
-from bench import child, machine
+from bench import child, machine, stats
 from bench.http1 import Answer, Connection
 from bench.limit import warm_engine
 from bench.load import HOST, Target
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
     from bench.limit import BareEngine
     from model_server.reading.image import PageImage
+
+
+def times(rounds: list[list[Pair]]) -> dict[str, Any]:
+    """The number of pairs of all rounds, and the medians of each round, in milliseconds."""
+    return {
+        "pairs": sum(map(len, rounds)),
+        "engine_ms": stats.summary([1e3 * statistics.median(p.engine for p in pairs) for pairs in rounds]),
+        "service_ms": stats.summary([1e3 * statistics.median(p.service for p in pairs) for pairs in rounds]),
+    }
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from bench import stats
+from bench.pairs import times
 
 if TYPE_CHECKING:
     from bench.pairs import Pair
@@ -29,9 +30,7 @@ def measure(run: Run) -> dict[str, Any]:
 def _figures(rounds: list[list[Pair]]) -> dict[str, Any]:
     """Milliseconds; `added` is the median difference between the two halves of each pair."""
     return {
-        "pairs": sum(map(len, rounds)),
-        "engine_ms": stats.summary([1e3 * statistics.median(p.engine for p in pairs) for pairs in rounds]),
-        "service_ms": stats.summary([1e3 * statistics.median(p.service for p in pairs) for pairs in rounds]),
+        **times(rounds),
         "added_ms": stats.summary(
             [1e3 * statistics.median(p.service - p.engine for p in pairs) for pairs in rounds]
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench import stats
 from bench.figures.throughput import ratio, summaries
+from bench.pairs import times
 from bench.run import Run, interleave
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ def _alone(run: Run, cases: list[_Case]) -> list[dict[str, Any]]:
 def _figures(rounds: list[list[Pair]]) -> dict[str, Any]:
     """`times_as_fast` is the median ratio of the two halves of each pair."""
     return {
-        "pairs": sum(map(len, rounds)),
-        "engine_ms": stats.summary([1e3 * statistics.median(p.engine for p in pairs) for pairs in rounds]),
-        "service_ms": stats.summary([1e3 * statistics.median(p.service for p in pairs) for pairs in rounds]),
+        **times(rounds),
         "times_as_fast": stats.summary(
             [statistics.median(p.engine / p.service for p in pairs) for pairs in rounds]
         ),

@@ -6,7 +6,7 @@ Each gives the words on its side of the cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from model_server.reading.engines import Engine
@@ -56,13 +56,14 @@ def _joined(first: list[Word], second: list[Word], shared: tuple[int, int], alon
     cut = _cut([*first, *second], shared, along)
     kept = [word for word in first if word["bbox"][along] < cut]
     on_cut = [word for word in kept if word["bbox"][along + 2] > cut]
-    blocks = max((word["block"] for word in kept), default=0)
-    kept += [
-        {**word, "block": word["block"] + blocks}
-        for word in second
-        if word["bbox"][along + 2] > cut and not any(_is_same(word, other) for other in on_cut)
-    ]
-    return kept
+    rest = (word for word in second if word["bbox"][along + 2] > cut)
+    return kept + behind(kept, (word for word in rest if not any(_is_same(word, other) for other in on_cut)))
+
+
+def behind(first: Sequence[Word], second: Iterable[Word]) -> list[Word]:
+    """The words of `second`, with block numbers that go on behind those of `first`."""
+    blocks = max((word["block"] for word in first), default=0)
+    return [{**word, "block": word["block"] + blocks} for word in second]
 
 
 def _cut(words: Sequence[Word], shared: tuple[int, int], along: int) -> int:

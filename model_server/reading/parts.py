@@ -32,8 +32,7 @@ def read(engine: Engine, image: PageImage, parameters: Parameters, helpers: Help
     words, others = helpers.share(questions, lambda: bands.read(engine, parts[0], parameters))
     for part, start, reply in zip(parts[1:], ends[1:], others, strict=False):
         found = bands.read(engine, part, parameters) if reply is None else reply["words"]
-        blocks = max((word["block"] for word in words), default=0)
-        words += [{**bands.shifted(word, start, along=1), "block": word["block"] + blocks} for word in found]
+        words += bands.behind(words, (bands.shifted(word, start, along=1) for word in found))
     return bands.renumbered(words)
 
 
