@@ -5,38 +5,40 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from service_kit import cgroup
-from service_kit.settings import MIB, ServiceSettings
+from service_kit.settings import HTTP_URL, MIB, ServiceSettings
 
 UPLOAD_COPIES = 2.5  # the picture, its base64, and the part of it that is being sent
 _FORM_BYTES = 64 * 1024  # the multipart around a file
 _SHORTEST_KEY = 16
-_SMALLEST_PROGRAM_MIB = 64  # the idle gateway uses 48
+_PROGRAM_MIB = 48  # what the idle gateway uses
 _PROGRAM_EIGHTHS = 1
 _CHILDREN_EIGHTHS = 4
 _EIGHTHS = {"max_held_mib": 2, "max_pages_held_mib": 1, "splitter_kill_mib": 3}
 
 
 def memory_shares(memory_mib: int) -> dict[str, int]:
-    """Each setting's share of the container's memory, in MiB; the chart sets exactly these."""
+    """Each setting's share of the container's memory, in MiB."""
     return {name: memory_mib * eighths // 8 for name, eighths in _EIGHTHS.items()}
 
 
 class GatewaySettings(ServiceSettings):
-    """A memory setting that is not given is the smaller of its default and its share of `memory_mib`."""
+    """A memory setting that is not given is its share of `memory_mib`; if that is not given either, the smaller of its
+    share of the memory that is found and its default."""
 
     model_config = SettingsConfigDict(env_prefix="API_GATEWAY_")
 
     port: int = Field(default=8001, ge=1, le=65535)
     """Port to listen on."""
 
-    model_server_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
+    model_server_url: str = Field(default="http://127.0.0.1:8080", pattern=HTTP_URL)
     """Where the model server is."""
 
     model_name: str = Field(default="ocr-model", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
@@ -45,8 +47,11 @@ class GatewaySettings(ServiceSettings):
     connect_timeout_seconds: float = Field(default=2, gt=0)
     """Time to reach the model server; it is near, or it is down."""
 
-    memory_mib: int = Field(default=0, ge=0, validate_default=True)
+    memory_mib: int = Field(default=0, ge=0)
     """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
+
+    tmp_mib: int = Field(default=0, ge=0)
+    """Size of a memory-backed /tmp in MiB, which counts towards the program's part of `MEMORY_MIB`."""
 
     max_upload_mib: float = Field(default=20, gt=0)
     """Largest picture; not above what the model server takes."""
@@ -107,16 +112,6 @@ class GatewaySettings(ServiceSettings):
     api_keys_file: Path | None = None
     """File with further keys, one per line; read at start."""
 
-    @field_validator("memory_mib")
-    @classmethod
-    def _find_memory(cls, value: int) -> int:
-        limit = cgroup.memory_limit()
-        if not value:
-            return cgroup.available_mib()
-        if limit is not None and value * MIB > limit:
-            raise ValueError(f"{value} MiB, but the container's limit is {limit // MIB} MiB")
-        return value
-
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -126,39 +121,57 @@ class GatewaySettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _derive(self) -> Self:
-        for name, share in memory_shares(self.memory_mib).items():
+        for name, share in memory_shares(self.container_mib).items():
             if name not in self.model_fields_set:
-                object.__setattr__(self, name, min(getattr(self, name), share))
+                object.__setattr__(self, name, share if self.memory_mib else min(getattr(self, name), share))
         return self
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        rows = self.memory_rows()
-        picture = math.ceil((self.max_upload_bytes + _FORM_BYTES) * UPLOAD_COPIES / MIB)
-        checks = {
-            "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS": (
-                self.shutdown_grace_seconds < self.request_timeout_seconds
-            ),
-            "TEST_SPLITTER is for ENVIRONMENT=test only": self.test_splitter and self.environment != "test",
-            "SPOOL_DIR is not a folder": self.spool_dir and not self.spool_dir.is_dir(),
-            f"MAX_DISK_MIB={self.max_disk_mib} is less than MAX_DOCUMENT_MIB={self.max_document_mib:g}": (
-                self.max_disk_mib < self.max_document_mib
-            ),
-            f"MEMORY_MIB={self.container_mib} is too little: at least {8 * _SMALLEST_PROGRAM_MIB}": (
-                rows["program"] < _SMALLEST_PROGRAM_MIB
-            ),
-            f"MEMORY_MIB={self.container_mib} is less than the sum of {rows['program']} MiB for the program, "
-            f"MAX_HELD_MIB={rows['uploads']}, MAX_PAGES_HELD_MIB={rows['pages']} and {rows['children']} MiB for "
-            "child processes": sum(rows.values()) > self.container_mib,
-            f"SPLITTER_KILL_MIB={self.splitter_kill_mib} is more than all child processes together may have, "
-            f"{self.children_mib} MiB or half of MEMORY_MIB": self.splitter_kill_mib > self.children_mib,
-            f"MAX_HELD_MIB={self.max_held_mib} is less than the largest picture needs, {picture} MiB or "
-            f"{UPLOAD_COPIES} times MAX_UPLOAD_MIB and its form": self.max_held_mib < picture,
-        }
-        faults = [*self._key_faults(), *(fault for fault, found in checks.items() if found)]
-        if faults:
+        if faults := list(self._faults()):
             raise ValueError("; ".join(faults))
         return self
+
+    def _faults(self) -> Iterator[str]:
+        """What is wrong; the chart says the same, in the same words, of values from which such settings follow."""
+        yield from self._key_faults()
+        if self.shutdown_grace_seconds < self.request_timeout_seconds:
+            yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
+        if self.test_splitter and self.environment != "test":
+            yield "TEST_SPLITTER is for ENVIRONMENT=test only"
+        if self.spool_dir and not self.spool_dir.is_dir():
+            yield "SPOOL_DIR is not a folder"
+        if self.max_disk_mib < self.max_document_mib:
+            yield f"MAX_DISK_MIB={self.max_disk_mib} is less than MAX_DOCUMENT_MIB={self.max_document_mib:g}"
+        limit = cgroup.memory_limit()
+        if limit is not None and self.memory_mib * MIB > limit:
+            yield f"MEMORY_MIB={self.memory_mib} is above the container's limit, {limit // MIB} MiB"
+        yield from self._memory_faults()
+
+    def _memory_faults(self) -> Iterator[str]:
+        rows = self.memory_rows()
+        if rows["program"] < (needed := _PROGRAM_MIB + self.tmp_mib):
+            yield (
+                f"MEMORY_MIB={self.container_mib} is too little: an eighth of it is for the program, which needs "
+                f"{needed} MiB with TMP_MIB={self.tmp_mib}"
+            )
+        if sum(rows.values()) > self.container_mib:
+            yield (
+                f"MEMORY_MIB={self.container_mib} is less than the sum of {rows['program']} MiB for the program, "
+                f"MAX_HELD_MIB={rows['uploads']}, MAX_PAGES_HELD_MIB={rows['pages']} and {rows['children']} MiB for "
+                "child processes"
+            )
+        if self.splitter_kill_mib > self.children_mib:
+            yield (
+                f"SPLITTER_KILL_MIB={self.splitter_kill_mib} is more than all child processes together may have, "
+                f"{self.children_mib} MiB or half of MEMORY_MIB"
+            )
+        picture = math.ceil((self.max_upload_bytes + _FORM_BYTES) * UPLOAD_COPIES / MIB)
+        if self.max_held_mib < picture:
+            yield (
+                f"MAX_HELD_MIB={self.max_held_mib} is less than the largest picture needs, {picture} MiB or "
+                f"{UPLOAD_COPIES} times MAX_UPLOAD_MIB and its form"
+            )
 
     def _key_faults(self) -> Iterator[str]:
         try:
@@ -176,20 +189,20 @@ class GatewaySettings(ServiceSettings):
     def memory_rows(self) -> dict[str, int]:
         """The table of the container's memory, in MiB: each part and the limit that is enforced on it."""
         return {
-            "program": self.memory_mib * _PROGRAM_EIGHTHS // 8,
+            "program": self.container_mib * _PROGRAM_EIGHTHS // 8,
             "uploads": self.max_held_mib,
             "pages": self.max_pages_held_mib,
             "children": self.children_mib,
         }
 
-    @property
+    @cached_property
     def container_mib(self) -> int:
-        return self.memory_mib
+        return self.memory_mib or cgroup.available_mib()
 
     @property
     def children_mib(self) -> int:
         """Maximum resident memory of all child processes together; above it the largest one is killed."""
-        return self.memory_mib * _CHILDREN_EIGHTHS // 8
+        return self.container_mib * _CHILDREN_EIGHTHS // 8
 
     @property
     def grace_seconds(self) -> float:

@@ -25,6 +25,8 @@ _LEAST_KILL_MIB = 128  # a worker without the neural engine uses 60 before its f
 _LARGEST_KILL_MIB = 1500
 _LARGEST_RECYCLE_MIB = 600
 
+Language = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)?$")]
+
 
 class ModelServerSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="MODEL_SERVER_")
@@ -45,7 +47,7 @@ class ModelServerSettings(ServiceSettings):
     """Load the neural engine, which takes 384 MiB of memory in each worker. Without it, `auto` is Tesseract, and
     no page is turned."""
 
-    languages: Annotated[tuple[str, ...], NoDecode] = ()
+    languages: Annotated[tuple[Language, ...], NoDecode] = ()
     """Languages that clients may request, separated by commas; empty: all installed languages."""
 
     tessdata_dir: Path | None = None
@@ -82,11 +84,11 @@ class ModelServerSettings(ServiceSettings):
 
     worker_recycle_mib: int = Field(default=0, ge=0)
     """Resident memory above which a worker is replaced after its page; 0: half of what `WORKER_KILL_MIB` leaves
-    beside the neural engine, at most 600, and the neural engine."""
+    beside the neural engine, and the neural engine; at most 600 of it unless `MEMORY_MIB` is given."""
 
     worker_kill_mib: int = Field(default=0, ge=0)
     """Resident memory above which a worker is killed immediately, before the kernel kills the whole container;
-    0: its share of `MEMORY_MIB`, at most 1500."""
+    0: its share of the memory; at most 1500 unless `MEMORY_MIB` is given."""
 
     environment: Literal["production", "test"] = "production"
     """`test` allows `TEST_ENGINE` and `TEST_NEURAL`."""
@@ -111,33 +113,44 @@ class ModelServerSettings(ServiceSettings):
         return self
 
     def _faults(self) -> Iterator[str]:
+        """What is wrong; the chart says the same, in the same words, of values from which such settings follow."""
         if (self.test_engine or self.test_neural) and self.environment != "test":
             yield "TEST_ENGINE and TEST_NEURAL are for ENVIRONMENT=test only"
         if self.shutdown_grace_seconds < self.request_timeout_seconds:
             yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
         if self.engine == "neural" and not self.neural:
             yield "ENGINE=neural needs NEURAL=true"
-        if 0 < self.worker_kill_mib < self._neural_mib + _LEAST_KILL_MIB:
-            yield f"WORKER_KILL_MIB must be at least {self._neural_mib + _LEAST_KILL_MIB}, or 0"
-        if self.kill_mib < self.recycle_mib:
-            yield "WORKER_KILL_MIB must not be below WORKER_RECYCLE_MIB"
         if self.max_bodies_mib * MIB < BODY_FACTOR * self.max_body_bytes:
             least = math.ceil(BODY_FACTOR * self.max_body_bytes / MIB)
-            yield f"MAX_BODIES_MIB must be at least {least}, {BODY_FACTOR} times a call with one largest image"
+            yield (
+                f"MAX_BODIES_MIB={self.max_bodies_mib} is less than {least}, "
+                f"{BODY_FACTOR} times a call with one picture of MAX_IMAGE_MIB"
+            )
         limit = cgroup.memory_limit()
         if limit is not None and self.memory_mib * MIB > limit:
-            yield f"MEMORY_MIB is {self.memory_mib}, but the container's limit is {limit // MIB} MiB"
-        rows = self.memory_rows()
-        table = " + ".join(f"{name} {mib}" for name, mib in rows.items())
+            yield f"MEMORY_MIB={self.memory_mib} is above the container's limit, {limit // MIB} MiB"
+        yield from self._memory_faults()
+
+    def _memory_faults(self) -> Iterator[str]:
+        parent = (
+            f"{_PROGRAM_MIB} MiB for the program, MAX_BODIES_MIB={self.max_bodies_mib}, TMP_MIB={self.tmp_mib}"
+        )
         if not self.worker_kill_mib and self.kill_mib < self._least_worker_mib:
             yield (
-                f"MEMORY_MIB {self.container_mib} leaves {self.kill_mib} to each of {self.worker_count} WORKERS, "
-                f"and each needs {self._least_worker_mib} ({table})"
-                + f"; NEURAL=false saves {self._neural_mib} of it"
-                * self.neural
+                f"MEMORY_MIB={self.container_mib} leaves {max(0, self.kill_mib)} MiB to each of {self.worker_count} "
+                f"WORKERS after {parent}, and each needs {self._least_worker_mib}"
+                + f", of which NEURAL=false saves {self._neural_mib}" * self.neural
             )
-        elif sum(rows.values()) > self.container_mib:
-            yield f"{table} = {sum(rows.values())} MiB are more than MEMORY_MIB {self.container_mib}"
+            return
+        if sum(self.memory_rows().values()) > self.container_mib:
+            yield (
+                f"MEMORY_MIB={self.container_mib} is less than the sum of {parent} "
+                f"and {self.worker_count} WORKERS of WORKER_KILL_MIB={self.kill_mib}"
+            )
+        if self.kill_mib < (least := self._neural_mib + _LEAST_KILL_MIB):
+            yield f"WORKER_KILL_MIB={self.kill_mib} is less than {least}, which a worker needs"
+        if self.kill_mib < self.recycle_mib:
+            yield f"WORKER_KILL_MIB={self.kill_mib} must not be below WORKER_RECYCLE_MIB={self.recycle_mib}"
 
     @cached_property
     def container_mib(self) -> int:
@@ -152,13 +165,15 @@ class ModelServerSettings(ServiceSettings):
     @property
     def kill_mib(self) -> int:
         """`worker_kill_mib`, or a default derived from the memory."""
-        return self.worker_kill_mib or min(_LARGEST_KILL_MIB, self._workers_mib // self.worker_count)
+        share = self._workers_mib // self.worker_count
+        return self.worker_kill_mib or (share if self.memory_mib else min(_LARGEST_KILL_MIB, share))
 
     @property
     def recycle_mib(self) -> int:
         """`worker_recycle_mib`, or a default derived from `kill_mib`."""
         own = self._neural_mib
-        return self.worker_recycle_mib or own + min(_LARGEST_RECYCLE_MIB, (self.kill_mib - own) // 2)
+        half = (self.kill_mib - own) // 2
+        return self.worker_recycle_mib or own + (half if self.memory_mib else min(_LARGEST_RECYCLE_MIB, half))
 
     def memory_rows(self) -> dict[str, int]:
         """MiB of each part of the container's memory."""

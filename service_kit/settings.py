@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from service_kit.logs import LogFormat
 
 MIB = 1 << 20
+_PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]"
+HTTP_URL = rf"^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:({_PORT}))?/?$"
+"""The address of a server, without a path; also a pattern of JSON Schema, for the chart."""
 
 
 class ServiceSettings(BaseSettings):

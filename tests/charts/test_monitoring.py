@@ -204,7 +204,7 @@ def test_the_unit_tests_notice_a_rule_that_never_fires(tmp_path: Path) -> None:
 
 
 def test_the_values_ship_the_rules_and_the_dashboard() -> None:
-    for target in ("prometheus/values.yaml", "grafana/values.yaml"):
+    for target in bundle.targets():
         assert bundle.bundled(Path(), target) == Path(target).read_text(), "run python -m scripts.bundle"
     shipped = PROMETHEUS["serverFiles"]["alerting_rules.yml"]["groups"][0]["rules"]
     assert shipped == RULES

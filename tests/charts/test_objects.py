@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from api_gateway.settings import GatewaySettings, memory_shares
+from api_gateway.settings import GatewaySettings
 from model_server.settings import ModelServerSettings
 from service_kit import cgroup
 from service_kit.settings import MIB
@@ -81,7 +81,7 @@ def test_names(chart: str, release: str, values: tools.Values, name: str) -> Non
 
 
 @pytest.mark.parametrize(("chart", "name"), CASES)
-def test_scrape_annotations_stand_on_the_pods_alone_or_a_service_monitor_does(chart: str, name: str) -> None:
+def test_scrape_annotations_stand_on_the_pods_alone_or_a_monitor_does(chart: str, name: str) -> None:
     rendered = option(chart, name)
     for manifest in rendered:
         annotations = manifest["metadata"].get("annotations", {})
@@ -93,8 +93,10 @@ def test_scrape_annotations_stand_on_the_pods_alone_or_a_service_monitor_does(ch
         "prometheus.io/port": str(container(rendered)["ports"][0]["containerPort"]),
         "prometheus.io/path": "/metrics",
     }
-    assert scraped == ({} if name in {"service monitor", "no metrics"} else expected)
-    assert bool(of_kind(rendered, "ServiceMonitor")) == (name == "service monitor")
+    monitors = {"service monitor": "ServiceMonitor", "pod monitor": "PodMonitor"}
+    assert scraped == ({} if name in {*monitors, "no metrics"} else expected)
+    for option_name, kind in monitors.items():
+        assert bool(of_kind(rendered, kind)) == (name == option_name)
 
 
 @pytest.mark.parametrize(("chart", "name"), CASES)
@@ -120,8 +122,6 @@ def test_the_service_knows_every_setting_and_takes_its_value(
         assert differing <= {
             "shutdown_delay_seconds",
             "log_format",
-            "worker_kill_mib",
-            "worker_recycle_mib",
             "splitter_kill_mib",
             "memory_mib",
             "tmp_mib",
@@ -185,15 +185,22 @@ def test_the_autoscaler_owns_the_replicas_or_the_chart_does(chart: str) -> None:
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-@pytest.mark.parametrize(
-    ("name", "there"),
-    [("default", False), ("two replicas", True), ("autoscaling", False), ("autoscaling from two", True)],
-)
-def test_a_disruption_budget_needs_more_than_one_pod(chart: str, name: str, there: bool) -> None:
-    budgets = of_kind(option(chart, name), "PodDisruptionBudget")
-    assert bool(budgets) == there
-    for budget in budgets:
-        assert budget["spec"]["maxUnavailable"] == 1
+@pytest.mark.parametrize("name", ["default", "two replicas", "autoscaling"])
+def test_a_drain_evicts_one_pod_at_a_time_and_is_never_blocked(chart: str, name: str) -> None:
+    budget = one(option(chart, name), "PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_the_autoscaler_s_target_is_a_percentage_of_the_request(chart: str) -> None:
+    rendered = option(chart, "autoscaling")
+    (metric,) = one(rendered, "HorizontalPodAutoscaler")["spec"]["metrics"]
+    percent = metric["resource"]["target"]["averageUtilization"]
+    assert percent * tools.cpus(container(rendered)["resources"]["requests"]["cpu"]) == 70  # 700m, as the comment says
+    assert "targetCPUPercent is a percentage of resources.requests.cpu" in tools.refusal(
+        chart, {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}}
+    )
 
 
 @pytest.mark.parametrize("chart", CHARTS)
@@ -267,36 +274,36 @@ def test_workers_follow_the_cpu_limit() -> None:
         ({"memory": "2Gi"}, 2, 832),
     ],
 )
-def test_memory_of_a_worker_follows_the_limits(limits: dict[str, str], workers: int, share: int) -> None:
-    settings = env(render("model-server", {"resources": {"limits": limits}, "config": {"workers": workers}}))
-    assert settings["MODEL_SERVER_WORKER_KILL_MIB"] == str(share)
-    assert settings["MODEL_SERVER_WORKER_RECYCLE_MIB"] == str(NEURAL_MIB + (share - NEURAL_MIB) // 2)
+def test_memory_of_a_worker_follows_the_limits(
+    limits: dict[str, str], workers: int, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = render("model-server", {"resources": {"limits": limits}, "config": {"workers": workers}})
+    settings = load("model-server", rendered, monkeypatch)
+    assert settings.kill_mib == share
+    assert settings.recycle_mib == NEURAL_MIB + (share - NEURAL_MIB) // 2
 
 
-def test_without_the_neural_engine_a_worker_needs_less_memory() -> None:
+def test_without_the_neural_engine_a_worker_needs_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"resources": {"limits": {"memory": "1Gi", "cpu": "2"}}}
-    assert "each needs up to 640" in tools.refusal("model-server", limits)
-    settings = env(render("model-server", limits | {"config": {"neural": False}}))
-    assert settings["MODEL_SERVER_NEURAL"] == "false"
-    assert settings["MODEL_SERVER_WORKER_KILL_MIB"] == "320"
-    assert settings["MODEL_SERVER_WORKER_RECYCLE_MIB"] == "160"
-
-
-SHARES = ("API_GATEWAY_MAX_HELD_MIB", "API_GATEWAY_MAX_PAGES_HELD_MIB", "API_GATEWAY_SPLITTER_KILL_MIB")
+    assert "each needs 640, of which NEURAL=false saves 384" in tools.refusal("model-server", limits)
+    settings = load("model-server", render("model-server", limits | {"config": {"neural": False}}), monkeypatch)
+    assert (settings.neural, settings.kill_mib, settings.recycle_mib) == (False, 320, 160)
 
 
 @pytest.mark.parametrize(
     ("values", "shares"),
     [
-        ({}, ["256", "128", "384"]),
-        ({"resources": {"limits": {"memory": "2Gi"}}}, ["512", "256", "768"]),
-        ({"config": {"maxHeldMib": 10, "splitterKillMib": 100}}, ["10", "128", "100"]),
-        ({"resources": {"limits": None}}, []),
+        ({}, [256, 128, 384]),
+        ({"resources": {"limits": {"memory": "2Gi"}}}, [512, 256, 768]),
+        ({"config": {"maxHeldMib": 100, "splitterKillMib": 100}}, [100, 128, 100]),
+        ({"resources": {"limits": None}}, [256, 128, 700]),
     ],
 )
-def test_memory_of_the_gateway_follows_the_limit(values: tools.Values, shares: list[str]) -> None:
-    found = env(render("api-gateway", values))
-    assert [found[name] for name in SHARES if name in found] == shares
+def test_memory_of_the_gateway_follows_the_limit(
+    values: tools.Values, shares: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load("api-gateway", render("api-gateway", values), monkeypatch)
+    assert [settings.max_held_mib, settings.max_pages_held_mib, settings.splitter_kill_mib] == shares
 
 
 def load(chart: str, rendered: tools.Rendered, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -330,26 +337,6 @@ def test_the_memory_of_all_parts_together_fits_the_container(
     limit = container(rendered)["resources"].get("limits", {}).get("memory")
     assert settings.container_mib == (tools.mebibytes(limit) if limit else 16 << 10)
     assert ("memory_mib" in settings.model_fields_set) == bool(limit), "else the service finds it"
-
-
-@pytest.mark.parametrize(("chart", "name"), CASES)
-def test_the_chart_divides_the_memory_as_the_service_itself_does(
-    chart: str, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rendered = option(chart, name)
-    settings = load(chart, rendered, monkeypatch)
-    if "memory_mib" not in settings.model_fields_set:
-        return
-    if chart == "api-gateway":
-        by_hand = tools.OPTIONS[chart][name].get("config", {})
-        for setting, share in memory_shares(settings.memory_mib).items():
-            first, *others = setting.split("_")
-            asked = by_hand.get(first + "".join(map(str.capitalize, others)))
-            assert getattr(settings, setting) == (asked or share), setting
-    else:
-        for setting in ("WORKER_KILL_MIB", "WORKER_RECYCLE_MIB"):
-            monkeypatch.delenv(f"MODEL_SERVER_{setting}", raising=False)
-        assert SETTINGS[chart]().memory_rows() == settings.memory_rows()
 
 
 def test_without_a_cpu_limit_the_workers_follow_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,7 +422,7 @@ def test_api_keys_are_a_mounted_file() -> None:
     assert env(rendered)["API_GATEWAY_API_KEYS_FILE"] == "/run/secrets/api-gateway/api-keys"
     assert mounted_secret(rendered) == secret["metadata"]["name"]
     annotations = pod(rendered)["metadata"]["annotations"]
-    assert "checksum/keys" in annotations
+    assert "checksum/keys" not in annotations, "a hash of short keys could be searched through"
     assert "0123456789abcdef" not in str(annotations) + str(container(rendered))
 
     other = option("api-gateway", "keys of another")
@@ -484,7 +471,42 @@ def test_the_ingress_leads_to_the_gateway() -> None:
     assert [rule["host"] for rule in spec["rules"]] == ["ocr.example", "www.ocr.example"]
     for rule in spec["rules"]:
         (path,) = rule["http"]["paths"]
+        assert path["path"] == "/gateway", "metrics and probes are for the cluster"
         assert path["backend"]["service"] == {"name": "api-gateway", "port": {"name": "http"}}
+
+
+def test_a_route_of_the_gateway_api_leads_to_the_gateway() -> None:
+    spec = one(option("api-gateway", "http route"), "HTTPRoute")["spec"]
+    assert (spec["hostnames"], spec["parentRefs"][0]["name"]) == (["ocr.example"], "public")
+    (rule,) = spec["rules"]
+    assert [match["path"]["value"] for match in rule["matches"]] == ["/gateway", "/docs"]
+    assert rule["backendRefs"] == [{"name": "api-gateway", "port": 8001}]
+    assert rule["timeouts"] == {"request": "660s"}, "the time budget of a document, and a minute"
+    only = render("api-gateway", {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}})
+    assert [match["path"]["value"] for match in one(only, "HTTPRoute")["spec"]["rules"][0]["matches"]] == ["/gateway"]
+    assert "name at least one gateway" in tools.refusal("api-gateway", {"httpRoute": {"enabled": True}})
+
+
+def test_rules_and_dashboard_are_those_of_the_repository() -> None:
+    rendered = option("api-gateway", "rules and dashboard")
+    assert one(rendered, "PrometheusRule")["spec"] == yaml.safe_load(Path("prometheus/alerts.yaml").read_text())
+    (dashboard,) = [found for found in of_kind(rendered, "ConfigMap") if found["metadata"]["name"].endswith("-dashboard")]
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert dashboard["data"]["ocr-service.json"] == Path("grafana/ocr-service.json").read_text()
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_what_the_charts_do_not_know_can_be_added(chart: str) -> None:
+    rendered = option(chart, "extras")
+    assert {"configMapRef": {"name": "proxy"}} in container(rendered)["envFrom"]
+    assert "/certificates" in [mount["mountPath"] for mount in container(rendered)["volumeMounts"]]
+    assert "certificates" in [volume["name"] for volume in pod(rendered)["spec"]["volumes"]]
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_two_monitors_would_count_twice(chart: str) -> None:
+    both = {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}
+    assert "every sum would count twice" in tools.refusal(chart, both)
 
 
 @pytest.mark.parametrize("chart", CHARTS)
@@ -527,7 +549,7 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
 @pytest.mark.parametrize(
     ("chart", "values", "said"),
     [
-        ("model-server", {"resources": {"limits": {"cpu": "4"}}}, "1280Mi leave 224 MiB to each of 4 workers"),
+        ("model-server", {"resources": {"limits": {"cpu": "4"}}}, "MEMORY_MIB=1280 leaves 224 MiB to each of 4 WORKERS"),
         (
             "model-server",
             {"config": {"languages": ["../evil"]}},
@@ -542,21 +564,21 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
         (
             "model-server",
             {"config": {"workerKillMib": 897}},
-            "1280 MiB is less than the sum of 384 MiB for the server and 1 x config.workerKillMib (897)",
+            "MAX_BODIES_MIB=120, TMP_MIB=64 and 1 WORKERS of WORKER_KILL_MIB=897",
         ),
-        ("api-gateway", {"resources": {"limits": {"memory": "256Mi"}}}, "resources.limits.memory: 256 MiB is too"),
+        ("api-gateway", {"resources": {"limits": {"memory": "256Mi"}}}, "resources.limits.memory, tmp.sizeLimit: MEMORY_MIB=256 is too"),
         ("api-gateway", {"resources": {"limits": {"memory": "1e3Mi"}}}, "'1e3Mi' does not match"),
-        ("api-gateway", {"tmp": {"sizeLimit": "81Mi"}}, "which needs 48 MiB and tmp.sizeLimit: 129 MiB"),
-        ("api-gateway", {"config": {"maxHeldMib": 257}}, "less than the sum of config.maxHeldMib (257)"),
-        ("api-gateway", {"config": {"splitterKillMib": 513}}, "config.splitterKillMib: 513 MiB is more than half"),
-        ("api-gateway", {"config": {"maxUploadMib": 103}}, "a picture of config.maxUploadMib takes 258 MiB"),
+        ("api-gateway", {"tmp": {"sizeLimit": "81Mi"}}, "which needs 129 MiB with TMP_MIB=81"),
+        ("api-gateway", {"config": {"maxHeldMib": 257}}, "less than the sum of 128 MiB for the program, MAX_HELD_MIB=257"),
+        ("api-gateway", {"config": {"splitterKillMib": 513}}, "config.splitterKillMib: SPLITTER_KILL_MIB=513 is more than"),
+        ("api-gateway", {"config": {"maxUploadMib": 103}}, "MAX_HELD_MIB=256 is less than the largest picture needs, 258"),
         ("api-gateway", {"config": {"maxDiskMib": 1025}}, "spool.sizeLimit: 1Gi is less than config.maxDiskMib"),
-        ("api-gateway", {"config": {"maxDiskMib": 99}}, "less than the largest one, config.maxDocumentMib of 100"),
-        ("api-gateway", {"spool": {"sizeLimit": "163Mi"}}, "99 MiB for documents are less than the largest one"),
+        ("api-gateway", {"config": {"maxDiskMib": 99}}, "MAX_DISK_MIB=99 is less than MAX_DOCUMENT_MIB=100"),
+        ("api-gateway", {"spool": {"sizeLimit": "163Mi"}}, "spool.sizeLimit, config.maxDiskMib: MAX_DISK_MIB=99 is less"),
         (
             "api-gateway",
             {"config": {"maxDocumentMib": 961}},
-            "less than the largest one, config.maxDocumentMib of 961",
+            "MAX_DISK_MIB=960 is less than MAX_DOCUMENT_MIB=961",
         ),
         (
             "api-gateway",

@@ -32,6 +32,7 @@ SHARED: dict[str, Values] = {
     "autoscaling from two": {"autoscaling": {"enabled": True, "minReplicas": 2}},
     "network policy": {"networkPolicy": {"enabled": True}},
     "service monitor": {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}},
+    "pod monitor": {"metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}},
     "no metrics": {"metrics": {"annotations": False}},
     "node port": {"service": {"type": "NodePort", "nodePort": 30080}},
     "digest": {"image": {"repository": "registry.example/ocr", "digest": f"sha256:{'0' * 64}"}},
@@ -46,6 +47,9 @@ SHARED: dict[str, Values] = {
     },
     "extras": {
         "extraEnv": [{"name": "TZ", "value": "UTC"}],
+        "extraEnvFrom": [{"configMapRef": {"name": "proxy"}}],
+        "extraVolumes": [{"name": "certificates", "secret": {"secretName": "certificates"}}],
+        "extraVolumeMounts": [{"name": "certificates", "mountPath": "/certificates", "readOnly": True}],
         "podLabels": {"team": "ocr"},
         "podAnnotations": {"note": "yes"},
         "imagePullSecrets": [{"name": "registry"}],
@@ -80,6 +84,22 @@ OPTIONS: dict[str, dict[str, Values]] = {
                 "hosts": ["ocr.example", "www.ocr.example"],
                 "annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "21m"},
                 "tls": [{"hosts": ["ocr.example"], "secretName": "ocr-tls"}],
+            }
+        },
+        "http route": {
+            "httpRoute": {
+                "enabled": True,
+                "parentRefs": [{"name": "public", "namespace": "gateways"}],
+                "hostnames": ["ocr.example"],
+                "paths": ["/gateway", "/docs"],
+                "annotations": {"note": "yes"},
+            },
+            "config": {"documentTimeoutSeconds": 600},
+        },
+        "rules and dashboard": {
+            "metrics": {
+                "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+                "dashboard": {"enabled": True},
             }
         },
         "known callers": {

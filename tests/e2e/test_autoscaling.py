@@ -21,7 +21,7 @@ def test_pods_come_with_the_load_share_it_and_go(release: Release, page_png: byt
         "enabled": True,
         "minReplicas": 1,
         "maxReplicas": 3,
-        "targetCPU": "150m",
+        "targetCPUPercent": 60,
         "scaleDownStabilizationSeconds": 10,
     }
     release.upgrade(model_server={"autoscaling": scaling})

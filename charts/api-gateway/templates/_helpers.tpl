@@ -51,12 +51,6 @@ app.kubernetes.io/part-of: ocr-service
 {{- end }}
 {{- end }}
 
-{{- /* Whether there is always more than one pod, with or without the autoscaler. */}}
-{{- define "api-gateway.several" -}}
-{{- $fewest := .Values.autoscaling.enabled | ternary .Values.autoscaling.minReplicas .Values.replicaCount }}
-{{- if gt (int $fewest) 1 }}true{{ end }}
-{{- end }}
-
 {{- /* Requests in flight may use their whole time budget after the listener is closed, and 5 s for the answer. */}}
 {{- define "api-gateway.graceSeconds" -}}
 {{- .Values.shutdown.graceSeconds | default (add (ceil (.Values.config.requestTimeoutSeconds | float64) | int) 5) | int }}
@@ -86,27 +80,10 @@ app.kubernetes.io/part-of: ocr-service
 
 {{- /* Disk space for documents: the spool without 64 MiB, since files take whole blocks. */}}
 {{- define "api-gateway.maxDiskMib" -}}
-{{- .Values.config.maxDiskMib | default (sub (include "api-gateway.mebibytes" .Values.spool.sizeLimit | int) 64) | int }}
+{{- .Values.config.maxDiskMib | default (max 1 (sub (include "api-gateway.mebibytes" .Values.spool.sizeLimit | int) 64)) | int }}
 {{- end }}
 
-{{- /*
-Shares of the memory limit, in eighths, as `memory_shares` in api_gateway/settings.py has them. Of the others, one is the
-program's, with /tmp, and all child processes together have four: splitterKillMib is the limit of one of them.
-*/}}
-{{- define "api-gateway.memoryShares" -}}
-{{- $memory := include "api-gateway.memoryMib" . }}
-{{- range $name, $eighths := dict "maxHeldMib" 2 "maxPagesHeldMib" 1 "splitterKillMib" 3 }}
-{{- with get $.Values.config $name }}
-{{ $name }}: {{ . | int }}
-{{- else }}
-{{- if $memory }}
-{{ $name }}: {{ div (mul (int $memory) $eighths) 8 }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-
-{{- /* The settings, as the service's environment variables. */}}
+{{- /* The settings, as the service's environment variables. What is not given here the service derives itself. */}}
 {{- define "api-gateway.settings" -}}
 {{- $derived := dict
       "host" "0.0.0.0"
@@ -115,12 +92,10 @@ program's, with /tmp, and all child processes together have four: splitterKillMi
       "shutdownDelaySeconds" .Values.shutdown.delaySeconds
       "shutdownGraceSeconds" (include "api-gateway.graceSeconds" . | int)
       "documentGraceSeconds" .Values.shutdown.documentGraceSeconds
-      "maxDiskMib" (include "api-gateway.maxDiskMib" . | int) }}
+      "maxDiskMib" (include "api-gateway.maxDiskMib" . | int)
+      "tmpMib" (include "api-gateway.mebibytes" .Values.tmp.sizeLimit | int) }}
 {{- with include "api-gateway.memoryMib" . }}
 {{- $_ := set $derived "memoryMib" (int .) }}
-{{- end }}
-{{- range $name, $mib := include "api-gateway.memoryShares" . | fromYaml }}
-{{- $_ := set $derived $name (int $mib) }}
 {{- end }}
 {{- if include "api-gateway.keysSecret" . }}
 {{- $_ := set $derived "apiKeysFile" (printf "/run/secrets/api-gateway/%s" .Values.apiKeys.secretKey) }}
@@ -155,30 +130,86 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas." }}
 {{- end }}
+{{- if and .Values.autoscaling.enabled (not (dig "requests" "cpu" "" (.Values.resources | default dict))) }}
+{{- fail "autoscaling.targetCPUPercent is a percentage of resources.requests.cpu, which is not set." }}
+{{- end }}
+{{- if gt (len (compact (list .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled))) 1 }}
+{{- fail "metrics: enable serviceMonitor or podMonitor, not both: every sum would count twice." }}
+{{- end }}
 {{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") }}
 {{- fail "service.nodePort needs service.type NodePort or LoadBalancer." }}
 {{- end }}
 {{- if and .Values.apiKeys.existingSecret .Values.apiKeys.values }}
 {{- fail "apiKeys: give existingSecret or values, not both." }}
 {{- end }}
-{{- include "api-gateway.checkDisk" . }}
-{{- with include "api-gateway.memoryMib" . }}
-{{- include "api-gateway.checkMemory" (dict "root" $ "memory" (int .)) }}
-{{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 {{- fail "ingress.hosts: name at least one host." }}
 {{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+{{- fail "httpRoute.parentRefs: name at least one gateway." }}
+{{- end }}
+{{- if eq (include "api-gateway.memoryMib" .) "0" }}
+{{- fail (printf "resources.limits.memory: %s is less than 1 MiB." (toString .Values.resources.limits.memory)) }}
+{{- end }}
+{{- if not (include "api-gateway.memoryMib" .) }}
+{{- range $name := list "maxHeldMib" "maxPagesHeldMib" "splitterKillMib" }}
+{{- if get $.Values.config $name }}
+{{- fail (printf "config.%s needs resources.limits.memory: the service compares the sum of all parts with it." $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with include "api-gateway.faults" . | trim }}
+{{- fail (splitList "\n" . | join "; ") }}
+{{- end }}
+{{- include "api-gateway.checkSpool" . }}
 {{- end }}
 
-{{- define "api-gateway.checkDisk" -}}
+{{- /* What the service would refuse at its start: the values, and the sentence of api_gateway/settings.py. */}}
+{{- define "api-gateway.faults" -}}
+{{- $config := .Values.config }}
+{{- $memory := include "api-gateway.memoryMib" . }}
+{{- $held := $config.maxHeldMib | default (ternary 256 (div (mul (int $memory) 2) 8) (empty $memory)) | int }}
+{{- $disk := include "api-gateway.maxDiskMib" . | int }}
+{{- $document := $config.maxDocumentMib | default 100 | float64 }}
+{{- $picture := mulf (addf ($config.maxUploadMib | default 20) 0.0625) 2.5 | ceil | int }}
+{{- if lt (include "api-gateway.graceSeconds" . | float64) (float64 $config.requestTimeoutSeconds) }}
+shutdown.graceSeconds: SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS
+{{- end }}
+{{- if lt (float64 $disk) $document }}
+spool.sizeLimit, config.maxDiskMib: MAX_DISK_MIB={{ $disk }} is less than MAX_DOCUMENT_MIB={{ $document }}
+{{- end }}
+{{- if $memory }}
+{{- include "api-gateway.memoryFaults" (dict "memory" (int $memory) "held" $held "root" .) }}
+{{- end }}
+{{- if lt $held $picture }}
+resources.limits.memory, config.maxHeldMib: MAX_HELD_MIB={{ $held }} is less than the largest picture needs, {{ $picture }} MiB or 2.5 times MAX_UPLOAD_MIB and its form
+{{- end }}
+{{- end }}
+
+{{- define "api-gateway.memoryFaults" -}}
+{{- $config := .root.Values.config }}
+{{- $program := div .memory 8 | int }}
+{{- $children := div .memory 2 | int }}
+{{- $pages := $config.maxPagesHeldMib | default (div .memory 8) | int }}
+{{- $child := $config.splitterKillMib | default (div (mul .memory 3) 8) | int }}
+{{- $tmp := include "api-gateway.mebibytes" .root.Values.tmp.sizeLimit | int }}
+{{- if lt $program (add 48 $tmp | int) }}
+resources.limits.memory, tmp.sizeLimit: MEMORY_MIB={{ .memory }} is too little: an eighth of it is for the program, which needs {{ add 48 $tmp }} MiB with TMP_MIB={{ $tmp }}
+{{- end }}
+{{- if gt (add $program .held $pages $children | int) .memory }}
+resources.limits.memory, config.maxHeldMib, config.maxPagesHeldMib: MEMORY_MIB={{ .memory }} is less than the sum of {{ $program }} MiB for the program, MAX_HELD_MIB={{ .held }}, MAX_PAGES_HELD_MIB={{ $pages }} and {{ $children }} MiB for child processes
+{{- end }}
+{{- if gt $child $children }}
+config.splitterKillMib: SPLITTER_KILL_MIB={{ $child }} is more than all child processes together may have, {{ $children }} MiB or half of MEMORY_MIB
+{{- end }}
+{{- end }}
+
+{{- /* What the kubelet would do: it evicts a pod that uses more disk space than either limit. */}}
+{{- define "api-gateway.checkSpool" -}}
 {{- $spool := include "api-gateway.mebibytes" .Values.spool.sizeLimit | int }}
 {{- $disk := include "api-gateway.maxDiskMib" . | int }}
-{{- $largest := .Values.config.maxDocumentMib | default 100 | float64 }}
 {{- if gt $disk $spool }}
 {{- fail (printf "spool.sizeLimit: %s is less than config.maxDiskMib, %d MiB." .Values.spool.sizeLimit $disk) }}
-{{- end }}
-{{- if lt (float64 $disk) $largest }}
-{{- fail (printf "spool.sizeLimit: %d MiB for documents are less than the largest one, config.maxDocumentMib of %v MiB." $disk $largest) }}
 {{- end }}
 {{- with get (include "api-gateway.limits" . | fromYaml) "ephemeral-storage" }}
 {{- if lt (include "api-gateway.mebibytes" . | int) (add $spool 64 | int) }}
@@ -187,24 +218,7 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* What the service would refuse at its start. Values that are given outright are checked there alone. */}}
-{{- define "api-gateway.checkMemory" -}}
-{{- $memory := .memory }}
-{{- $program := div $memory 8 }}
-{{- $config := .root.Values.config }}
-{{- $shares := include "api-gateway.memoryShares" .root | fromYaml }}
-{{- $tmp := include "api-gateway.mebibytes" .root.Values.tmp.sizeLimit | int }}
-{{- if lt (int $program) (add 48 $tmp | int) }}
-{{- fail (printf "resources.limits.memory: %d MiB is too little. An eighth is for the program, which needs 48 MiB and tmp.sizeLimit: %d MiB." $memory (add 48 $tmp)) }}
-{{- end }}
-{{- if gt (add $program (int $shares.maxHeldMib) (int $shares.maxPagesHeldMib) (div $memory 2) | int) $memory }}
-{{- fail (printf "resources.limits.memory: %d MiB is less than the sum of config.maxHeldMib (%v), config.maxPagesHeldMib (%v), half of it for child processes and an eighth for the program." $memory $shares.maxHeldMib $shares.maxPagesHeldMib) }}
-{{- end }}
-{{- if gt (int $shares.splitterKillMib) (div $memory 2 | int) }}
-{{- fail (printf "config.splitterKillMib: %v MiB is more than half of resources.limits.memory, which is for all child processes together." $shares.splitterKillMib) }}
-{{- end }}
-{{- $picture := mulf (addf ($config.maxUploadMib | default 20) 0.0625) 2.5 | ceil | int }}
-{{- if and (not $config.maxHeldMib) (lt (int $shares.maxHeldMib) $picture) }}
-{{- fail (printf "resources.limits.memory: a quarter of %d MiB is for uploads, and a picture of config.maxUploadMib takes %d MiB." $memory $picture) }}
-{{- end }}
+{{- /* Whether an object of the Prometheus operator finds the pods, and not annotations. */}}
+{{- define "api-gateway.monitored" -}}
+{{- if or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}true{{ end }}
 {{- end }}

@@ -51,12 +51,6 @@ app.kubernetes.io/part-of: ocr-service
 {{- end }}
 {{- end }}
 
-{{- /* Whether there is always more than one pod, with or without the autoscaler. */}}
-{{- define "model-server.several" -}}
-{{- $fewest := .Values.autoscaling.enabled | ternary .Values.autoscaling.minReplicas .Values.replicaCount }}
-{{- if gt (int $fewest) 1 }}true{{ end }}
-{{- end }}
-
 {{- /* Requests in flight may use their whole time budget after the listener is closed, and 5 s for the answer. */}}
 {{- define "model-server.graceSeconds" -}}
 {{- add (ceil (.Values.config.requestTimeoutSeconds | float64) | int) 5 }}
@@ -92,46 +86,20 @@ app.kubernetes.io/part-of: ocr-service
 {{- end }}
 {{- end }}
 
-{{- /* Workers, as far as they are known here; 0: the service derives them. */}}
+{{- /*
+Workers, as far as they are known here; 0: the service derives them from its CPUs and its memory. Without a memory limit
+the number of CPUs alone would be too many for a node with little memory.
+*/}}
 {{- define "model-server.workers" -}}
-{{- $cpu := (include "model-server.limits" . | fromYaml).cpu }}
+{{- $limits := include "model-server.limits" . | fromYaml }}
 {{- if .Values.config.workers }}{{ .Values.config.workers | int }}
-{{- else if $cpu }}{{ include "model-server.cpus" $cpu }}
+{{- else if and $limits.cpu $limits.memory }}{{ include "model-server.cpus" $limits.cpu }}
 {{- else }}0
 {{- end }}
 {{- end }}
 
-{{- /* MiB of the neural engine in each worker. */}}
-{{- define "model-server.neuralMib" -}}
-{{- if eq .Values.config.neural false }}0{{ else }}384{{ end }}
-{{- end }}
-
-{{- /*
-Each worker's share of the memory limit, in MiB, after /tmp, 200 MiB for the program and config.maxBodiesMib. The server
-kills a worker that grows over it: one page fails. Without that, the kernel would kill the container.
-*/}}
-{{- define "model-server.workerKillMib" -}}
-{{- $workers := include "model-server.workers" . | int }}
-{{- $memory := include "model-server.memoryMib" . | int }}
-{{- $own := add 200 (.Values.config.maxBodiesMib | default 120) (include "model-server.mebibytes" .Values.tmp.sizeLimit | int) }}
-{{- if .Values.config.workerKillMib }}
-{{- if and $memory (gt (add $own (mul (max 1 $workers) (int .Values.config.workerKillMib)) | int) $memory) }}
-{{- fail (printf "resources.limits.memory: %d MiB is less than the sum of %d MiB for the server and %d x config.workerKillMib (%v)." $memory $own (max 1 $workers) .Values.config.workerKillMib) }}
-{{- end }}
-{{- .Values.config.workerKillMib | int }}
-{{- else if and $memory $workers }}
-{{- $share := div (sub $memory $own) $workers }}
-{{- $least := add 256 (include "model-server.neuralMib" . | int) }}
-{{- if lt (int $share) (int $least) }}
-{{- fail (printf "resources.limits.memory: %s leave %d MiB to each of %d workers, and each needs up to %d. Raise the limit, lower the CPU limit or config.workers, set config.neural to false, or set config.workerKillMib." (toString .Values.resources.limits.memory) (int $share) $workers (int $least)) }}
-{{- end }}
-{{- $share }}
-{{- end }}
-{{- end }}
-
-{{- /* The settings, as the service's environment variables. */}}
+{{- /* The settings, as the service's environment variables. What is not given here the service derives itself. */}}
 {{- define "model-server.settings" -}}
-{{- $kill := include "model-server.workerKillMib" . }}
 {{- $derived := dict
       "host" "0.0.0.0"
       "port" 8080
@@ -140,11 +108,6 @@ kills a worker that grows over it: one page fails. Without that, the kernel woul
       "tmpMib" (include "model-server.mebibytes" .Values.tmp.sizeLimit | int) }}
 {{- with include "model-server.memoryMib" . }}
 {{- $_ := set $derived "memoryMib" (int .) }}
-{{- end }}
-{{- if $kill }}
-{{- $_ := set $derived "workerKillMib" (int $kill) }}
-{{- $neural := include "model-server.neuralMib" . | int }}
-{{- $_ := set $derived "workerRecycleMib" (default (add $neural (div (sub (int $kill) $neural) 2)) .Values.config.workerRecycleMib | int) }}
 {{- end }}
 {{- if .Values.tessdata.volume }}
 {{- $_ := set $derived "tessdataDir" .Values.tessdata.mountPath }}
@@ -174,7 +137,79 @@ MODEL_SERVER_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas." }}
 {{- end }}
+{{- if and .Values.autoscaling.enabled (not (dig "requests" "cpu" "" (.Values.resources | default dict))) }}
+{{- fail "autoscaling.targetCPUPercent is a percentage of resources.requests.cpu, which is not set." }}
+{{- end }}
+{{- if gt (len (compact (list .Values.autoscaling.enabled .Values.keda.enabled))) 1 }}
+{{- fail "Enable autoscaling or keda, not both: each would undo what the other does." }}
+{{- end }}
+{{- if and .Values.keda.enabled .Values.inferenceService.enabled }}
+{{- fail "keda: KServe makes the Deployment of an InferenceService, and its own autoscaler." }}
+{{- end }}
+{{- if gt (len (compact (list .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled))) 1 }}
+{{- fail "metrics: enable serviceMonitor or podMonitor, not both: every sum would count twice." }}
+{{- end }}
 {{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") }}
 {{- fail "service.nodePort needs service.type NodePort or LoadBalancer." }}
 {{- end }}
+{{- if eq (include "model-server.memoryMib" .) "0" }}
+{{- fail (printf "resources.limits.memory: %s is less than 1 MiB." (toString .Values.resources.limits.memory)) }}
+{{- end }}
+{{- if not (include "model-server.memoryMib" .) }}
+{{- range $name := list "workers" "workerKillMib" "workerRecycleMib" }}
+{{- if get $.Values.config $name }}
+{{- fail (printf "config.%s needs resources.limits.memory: the service compares the sum of all parts with it." $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with include "model-server.faults" . | trim }}
+{{- fail (splitList "\n" . | join "; ") }}
+{{- end }}
+{{- end }}
+
+{{- /* What the service would refuse at its start: the values, and the sentence of model_server/settings.py. */}}
+{{- define "model-server.faults" -}}
+{{- $config := .Values.config }}
+{{- $bodies := $config.maxBodiesMib | default 120 | int }}
+{{- $call := mulf (addf (divf (mulf ($config.maxImageMib | default 20) 4) 3) 0.0625) 2.5 | ceil | int }}
+{{- if and (eq (toString $config.engine) "neural") (eq $config.neural false) }}
+config.engine: ENGINE=neural needs NEURAL=true
+{{- end }}
+{{- if lt $bodies $call }}
+config.maxBodiesMib: MAX_BODIES_MIB={{ $bodies }} is less than {{ $call }}, 2.5 times a call with one picture of MAX_IMAGE_MIB
+{{- end }}
+{{- with include "model-server.memoryMib" . }}
+{{- include "model-server.memoryFaults" (dict "memory" (int .) "bodies" $bodies "root" $) }}
+{{- end }}
+{{- end }}
+
+{{- define "model-server.memoryFaults" -}}
+{{- $config := .root.Values.config }}
+{{- $neural := eq $config.neural false | ternary 0 384 }}
+{{- $least := add 256 $neural | int }}
+{{- $tmp := include "model-server.mebibytes" .root.Values.tmp.sizeLimit | int }}
+{{- $parent := printf "200 MiB for the program, MAX_BODIES_MIB=%d, TMP_MIB=%d" .bodies $tmp }}
+{{- $rest := max 0 (sub .memory 200 .bodies $tmp) | int }}
+{{- $workers := include "model-server.workers" .root | int | default (max 1 (div $rest ($config.workerKillMib | default $least | int))) | int }}
+{{- $kill := $config.workerKillMib | default (div $rest $workers) | int }}
+{{- $recycle := $config.workerRecycleMib | default (add $neural (div (sub $kill $neural) 2)) | int }}
+{{- if and (not $config.workerKillMib) (lt $kill $least) }}
+resources.limits.memory, config.workers: MEMORY_MIB={{ .memory }} leaves {{ $kill }} MiB to each of {{ $workers }} WORKERS after {{ $parent }}, and each needs {{ $least }}
+{{- if $neural }}, of which NEURAL=false saves {{ $neural }}{{ end }}
+{{- else }}
+{{- if gt (add 200 .bodies $tmp (mul $workers $kill) | int) .memory }}
+resources.limits.memory, config.workerKillMib: MEMORY_MIB={{ .memory }} is less than the sum of {{ $parent }} and {{ $workers }} WORKERS of WORKER_KILL_MIB={{ $kill }}
+{{- end }}
+{{- if lt $kill (add $neural 128 | int) }}
+config.workerKillMib: WORKER_KILL_MIB={{ $kill }} is less than {{ add $neural 128 }}, which a worker needs
+{{- end }}
+{{- if lt $kill $recycle }}
+config.workerKillMib, config.workerRecycleMib: WORKER_KILL_MIB={{ $kill }} must not be below WORKER_RECYCLE_MIB={{ $recycle }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Whether an object of the Prometheus operator finds the pods, and not annotations. */}}
+{{- define "model-server.monitored" -}}
+{{- if or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}true{{ end }}
 {{- end }}
