@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Installs everything on Minikube: make minikube, and make minikube-down. You can run it again: each step accepts what
-# already exists. PROFILE names the Minikube (and its kubectl context); MEMORY and CPUS set its size.
+# already exists, and images that changed are rolled out. PROFILE names the Minikube (and its kubectl context), by
+# default one of its own; MEMORY and CPUS set its size.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PROFILE=${PROFILE:-minikube} MEMORY=${MEMORY:-2048} CPUS=${CPUS:-2}
+readonly PROFILE=${PROFILE:-ocr-service} MEMORY=${MEMORY:-2048} CPUS=${CPUS:-2}
 readonly ARGO_CD=10.1.1 PROMETHEUS=29.27.0 GRAFANA=12.11.1
 readonly SECONDS_TO_SYNC=900
 VERSION=$(sed -n 's/^appVersion: "\(.*\)"/\1/p' charts/model-server/Chart.yaml)
 REPOSITORY=$(sed -n 's/^ *repoURL: //p' argo-cd/applicationset-model-server.yaml)
-readonly VERSION REPOSITORY
+REVISION=$(sed -n 's/^ *revision: //p' argo-cd/applicationset-model-server.yaml)
+readonly VERSION REPOSITORY REVISION
 
 step() { printf '\n== %s\n' "$*"; }
 die() { printf '\n%s\n' "$*" >&2; exit 1; }
@@ -19,6 +21,18 @@ chart() { # chart RELEASE CHART VERSION NAMESPACE VALUES
     step "$1: chart $2 $3"
     helm --kube-context "$PROFILE" upgrade --install "$1" "$2" --version "$3" --namespace "$4" --create-namespace \
         --values "$5" --wait --timeout 15m
+}
+
+image() { # image NAME DOCKERFILE: build and load; the tag names the content, so that a changed image is rolled out
+    local id
+    id=$(docker build --quiet --file "$2" . | sed 's/^sha256://')
+    TAG=$VERSION-${id:0:12}
+    docker tag "$id" "$1:$TAG"
+    minikube image load --profile "$PROFILE" "$1:$TAG"
+}
+
+application() { # application NAME TAG
+    sed "s|values: \"\"|values: \"image: {tag: $2}\"|" "argo-cd/applicationset-$1.yaml" | kube apply -f -
 }
 
 healthy() {
@@ -44,9 +58,16 @@ up() {
     for tool in minikube kubectl helm docker git; do
         command -v "$tool" >/dev/null || die "$tool is required, but not on PATH."
     done
-    step "The repository that Argo CD reads: $REPOSITORY"
-    GIT_TERMINAL_PROMPT=0 git ls-remote --exit-code "$REPOSITORY" HEAD >/dev/null 2>&1 ||
-        die "This machine can't read it. Push this repository to a readable one, then run: make fork REPO=https://…"
+    cat <<TEXT
+This changes the Minikube profile $PROFILE, and no other cluster: it creates it if it does not exist, installs Argo CD,
+Prometheus and Grafana by Helm, builds two images and loads them, and lets Argo CD install both services in namespace
+ocr. On this machine it adds three Helm repositories, the two images and the kubectl context $PROFILE.
+make minikube-down deletes the profile.
+TEXT
+    step "The repository that Argo CD reads: $REPOSITORY, revision $REVISION"
+    GIT_TERMINAL_PROMPT=0 git ls-remote --exit-code "$REPOSITORY" "$REVISION" >/dev/null 2>&1 ||
+        die "This machine can't read it. Push this repository and the tag to a readable one, or follow a branch:" \
+            "make fork REPO=https://… REVISION=main"
 
     step "Minikube, with $CPUS CPUs and $MEMORY MB"
     minikube start --profile "$PROFILE" --driver=docker --memory="$MEMORY" --cpus="$CPUS"
@@ -60,13 +81,15 @@ up() {
     chart grafana grafana-community/grafana $GRAFANA monitoring grafana/values.yaml
 
     step "The images, version $VERSION"
-    docker build --tag "model-server:$VERSION" --file Dockerfile.model .
-    docker build --tag "api-gateway:$VERSION" --file Dockerfile.gateway .
-    minikube image load --profile "$PROFILE" "model-server:$VERSION" "api-gateway:$VERSION"
+    image model-server Dockerfile.model
+    local model_tag=$TAG
+    image api-gateway Dockerfile.gateway
+    local gateway_tag=$TAG
 
     step "The project and the two Applications"
-    kube apply -f argo-cd/app-project.yaml -f argo-cd/applicationset-model-server.yaml \
-        -f argo-cd/applicationset-api-gateway.yaml
+    kube apply -f argo-cd/app-project.yaml
+    application model-server "$model_tag"
+    application api-gateway "$gateway_tag"
     wait_for model-server
     wait_for api-gateway
 
@@ -86,7 +109,7 @@ TEXT
 }
 
 down() {
-    step "Deleting Minikube $PROFILE with everything in it"
+    step "Deleting the Minikube profile $PROFILE with everything in it, and no other"
     minikube delete --profile "$PROFILE"
 }
 

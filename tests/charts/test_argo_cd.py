@@ -15,6 +15,7 @@ from tests.charts.test_rendering import conform
 
 PROJECT: dict[str, Any] = yaml.safe_load(point_at_fork.PROJECT.read_text())
 SETS: list[dict[str, Any]] = [yaml.safe_load(path.read_text()) for path in point_at_fork.SETS]
+ENVIRONMENTS = Path("argo-cd/environments")
 MANIFESTS = (point_at_fork.PROJECT, *point_at_fork.SETS)
 
 
@@ -54,7 +55,7 @@ def test_one_command_points_them_at_a_fork(tmp_path: Path) -> None:
         assert "https://git.example/me/ocr/blob/HEAD/docs/kubernetes.md" in dashboard
         assert "example/ocr-service" not in dashboard
     (repository,) = PROJECT["spec"]["sourceRepos"]
-    point_at_fork.point(tmp_path, repository, "HEAD")
+    point_at_fork.point(tmp_path, repository, "v0.1.0")
     for path in (*MANIFESTS, *Path("grafana").iterdir(), *Path("prometheus").iterdir()):
         assert (tmp_path / path).read_text() == path.read_text(), "and back"
 
@@ -79,6 +80,28 @@ def test_an_application_set_makes_what_the_project_allows(manifest: dict[str, An
             allowed["server"],
             allowed["namespace"],
         )
+
+
+@pytest.mark.parametrize("environment", sorted(path.name for path in ENVIRONMENTS.iterdir()))
+@pytest.mark.parametrize("manifest", SETS, ids=lambda manifest: str(manifest["metadata"]["name"]))
+def test_each_environment_has_values_that_the_chart_takes(manifest: dict[str, Any], environment: str) -> None:
+    (pattern,) = source(manifest)["helm"]["valueFiles"]
+    file = Path(pattern.replace("{{ .environment }}", environment).removeprefix("/"))
+    chart = str(manifest["metadata"]["name"])
+    conform(yaml.safe_dump_all(tools.render(chart, yaml.safe_load(file.read_text()))))
+
+
+def test_a_tag_is_followed_and_the_first_environment_is_small() -> None:
+    version = yaml.safe_load(Path("charts/model-server/Chart.yaml").read_text())["appVersion"]
+    for manifest in SETS:
+        (element,) = manifest["spec"]["generators"][0]["list"]["elements"]
+        assert (element["revision"], element["environment"]) == (f"v{version}", "development")
+        assert yaml.safe_load((ENVIRONMENTS / "development" / f"{element['name']}.yaml").read_text()) == {}
+
+
+def test_the_project_comes_before_what_belongs_to_it() -> None:
+    waves = [int(item["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]) for item in (PROJECT, *SETS)]
+    assert waves == [0, 1, 1]
 
 
 def test_both_application_sets_differ_in_the_name_alone() -> None:

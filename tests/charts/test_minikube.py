@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.needs import program
 
@@ -14,6 +15,8 @@ SCRIPT = Path("scripts/minikube.sh")
 RECORDER = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 case "$(basename "$0") $*" in
+    "docker build"*) echo "sha256:$(printf '%s' "$*$CONTENT" | sha256sum | cut -d ' ' -f 1)" ;;
+    *" apply -f -") cat >> "$CALLS.applied"; echo --- >> "$CALLS.applied" ;;
     *"get application "*) printf 'Synced Healthy' ;;
     "git ls-remote"*) exit "${GIT_SAYS:-0}" ;;
 esac
@@ -34,17 +37,36 @@ def run(tmp_path: Path, *arguments: str, **environment: str) -> tuple[subprocess
 def test_the_whole_way(tmp_path: Path) -> None:
     done, calls = run(tmp_path, "up")
     assert done.returncode == 0, done.stderr
-    assert "minikube start --profile minikube --driver=docker --memory=2048 --cpus=2" in calls
+    assert "minikube start --profile ocr-service --driver=docker --memory=2048 --cpus=2" in calls
+    assert done.stdout.startswith("This changes the Minikube profile ocr-service, and no other cluster")
     charts = [call for call in calls if " upgrade --install " in call]
     assert ["argocd" in charts[0], "prometheus" in charts[1], "grafana" in charts[2]] == [True] * 3
     for call in charts:
         assert Path(call.partition("--values ")[2].split()[0]).is_file()
-    assert "minikube image load --profile minikube model-server:0.1.0 api-gateway:0.1.0" in calls
-    (apply,) = [call for call in calls if " apply " in call]
-    for path in sorted(Path("argo-cd").glob("application*.yaml")):
-        assert str(path) in apply
+    loaded = [call.split()[-1] for call in calls if call.startswith("minikube image load --profile ocr-service ")]
+    assert deployed(tmp_path) == loaded
     assert done.stdout.count("\n== ") == 11
     assert "curl -F image_file=@charts/api-gateway/files/hello.png" in done.stdout
+
+
+def deployed(tmp_path: Path) -> list[str]:
+    """The image of each Application."""
+    found = []
+    for manifest in filter(None, yaml.safe_load_all((tmp_path / "calls.applied").read_text())):
+        (element,) = manifest["spec"]["generators"][0]["list"]["elements"]
+        found.append(f"{element['name']}:{yaml.safe_load(element['values'])['image']['tag']}")
+    return found
+
+
+def test_an_image_that_changed_is_rolled_out_and_another_is_not(tmp_path: Path) -> None:
+    images = []
+    for content in ("one", "one", "two"):
+        (tmp_path / "calls.applied").unlink(missing_ok=True)
+        run(tmp_path, "up", CONTENT=content)
+        images.append(deployed(tmp_path))
+    assert images[0] == images[1]
+    assert not set(images[1]) & set(images[2])
+    assert [image.partition(":")[0] for image in images[2]] == ["model-server", "api-gateway"]
 
 
 def test_every_call_names_its_cluster(tmp_path: Path) -> None:
@@ -74,7 +96,7 @@ def test_a_repository_out_of_reach_is_said_before_anything_is_begun(tmp_path: Pa
 def test_down(tmp_path: Path) -> None:
     done, calls = run(tmp_path, "down")
     assert done.returncode == 0
-    assert calls == ["minikube delete --profile minikube"]
+    assert calls == ["minikube delete --profile ocr-service"]
 
 
 @pytest.mark.parametrize("script", sorted(Path("scripts").glob("*.sh")), ids=lambda path: path.name)

@@ -22,13 +22,12 @@ SETTINGS: dict[str, type[ModelServerSettings | GatewaySettings]] = {
     "api-gateway": GatewaySettings,
 }
 PREFIX = {"model-server": "MODEL_SERVER_", "api-gateway": "API_GATEWAY_"}
-# Every values file in charts/ and argo-cd/: the charts' own with each option, and those of the Applications.
+# Every values file in charts/ and argo-cd/: the charts' own with each option, and those of the environments.
 VALUES: list[tuple[str, str, tools.Values]] = [
     *((chart, name, tools.OPTIONS[chart][name]) for chart, name in CASES),
     *(
-        (str(manifest["metadata"]["name"]), str(element["name"]), yaml.safe_load(element["values"]) or {})
-        for manifest in map(yaml.safe_load, map(Path.read_text, sorted(Path("argo-cd").glob("applicationset-*"))))
-        for element in manifest["spec"]["generators"][0]["list"]["elements"]
+        (file.stem, f"{file.stem}-{file.parent.name}", yaml.safe_load(file.read_text()))
+        for file in sorted(Path("argo-cd/environments").glob("*/*.yaml"))
     ),
 ]
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
