@@ -149,7 +149,7 @@ class ModelServerSettings(ServiceSettings):
             )
         if self.kill_mib < (least := self._neural_mib + _LEAST_KILL_MIB):
             yield f"WORKER_KILL_MIB={self.kill_mib} is less than {least}, which a worker needs"
-        if self.kill_mib < self.recycle_mib:
+        elif self.kill_mib < self.recycle_mib:
             yield f"WORKER_KILL_MIB={self.kill_mib} must not be below WORKER_RECYCLE_MIB={self.recycle_mib}"
 
     @cached_property

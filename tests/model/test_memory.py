@@ -78,8 +78,8 @@ def test_the_memory_is_that_of_the_control_group(monkeypatch: pytest.MonkeyPatch
         ({"max_bodies_mib": 60}, "MAX_BODIES_MIB=60 is less than 67, 2.5 times a call with one picture of MAX_IMAGE_MIB"),
         ({"max_image_mib": 40}, "MAX_BODIES_MIB=120 is less than 134"),
         (
-            {"worker_kill_mib": 500, "worker_recycle_mib": 600},
-            "WORKER_KILL_MIB=500 must not be below WORKER_RECYCLE_MIB=600",
+            {"worker_kill_mib": 550, "worker_recycle_mib": 600},
+            "WORKER_KILL_MIB=550 must not be below WORKER_RECYCLE_MIB=600",
         ),
     ],
 )

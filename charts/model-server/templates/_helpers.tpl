@@ -189,7 +189,7 @@ config.maxBodiesMib: MAX_BODIES_MIB={{ $bodies }} is less than {{ $call }}, 2.5 
 {{- $least := add 256 $neural | int }}
 {{- $tmp := include "model-server.mebibytes" .root.Values.tmp.sizeLimit | int }}
 {{- $parent := printf "200 MiB for the program, MAX_BODIES_MIB=%d, TMP_MIB=%d" .bodies $tmp }}
-{{- $rest := max 0 (sub .memory 200 .bodies $tmp) | int }}
+{{- $rest := max 0 (sub .memory (add 200 .bodies $tmp)) | int }}
 {{- $workers := include "model-server.workers" .root | int | default (max 1 (div $rest ($config.workerKillMib | default $least | int))) | int }}
 {{- $kill := $config.workerKillMib | default (div $rest $workers) | int }}
 {{- $recycle := $config.workerRecycleMib | default (add $neural (div (sub $kill $neural) 2)) | int }}
@@ -202,8 +202,7 @@ resources.limits.memory, config.workerKillMib: MEMORY_MIB={{ .memory }} is less 
 {{- end }}
 {{- if lt $kill (add $neural 128 | int) }}
 config.workerKillMib: WORKER_KILL_MIB={{ $kill }} is less than {{ add $neural 128 }}, which a worker needs
-{{- end }}
-{{- if lt $kill $recycle }}
+{{- else if lt $kill $recycle }}
 config.workerKillMib, config.workerRecycleMib: WORKER_KILL_MIB={{ $kill }} must not be below WORKER_RECYCLE_MIB={{ $recycle }}
 {{- end }}
 {{- end }}
