@@ -30,8 +30,10 @@ def memory_shares(memory_mib: int) -> dict[str, int]:
 
 
 class GatewaySettings(ServiceSettings):
-    """A memory setting that is not given is its share of `memory_mib`; if that is not given either, the smaller of its
-    share of the memory that is found and its default."""
+    """A memory setting that is not given is its share of `memory_mib`.
+
+    If that is not given either, it is its share of the memory that is found, and at most its default.
+    """
 
     model_config = SettingsConfigDict(env_prefix="API_GATEWAY_")
 
@@ -158,8 +160,8 @@ class GatewaySettings(ServiceSettings):
         if sum(rows.values()) > self.container_mib:
             yield (
                 f"MEMORY_MIB={self.container_mib} is less than the sum of {rows['program']} MiB for the program, "
-                f"MAX_HELD_MIB={rows['uploads']}, MAX_PAGES_HELD_MIB={rows['pages']} and {rows['children']} MiB for "
-                "child processes"
+                f"MAX_HELD_MIB={rows['uploads']}, MAX_PAGES_HELD_MIB={rows['pages']} and {rows['children']} MiB "
+                "for child processes"
             )
         if self.splitter_kill_mib > self.children_mib:
             yield (

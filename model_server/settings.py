@@ -136,10 +136,10 @@ class ModelServerSettings(ServiceSettings):
             f"{_PROGRAM_MIB} MiB for the program, MAX_BODIES_MIB={self.max_bodies_mib}, TMP_MIB={self.tmp_mib}"
         )
         if not self.worker_kill_mib and self.kill_mib < self._least_worker_mib:
+            saving = f", of which NEURAL=false saves {self._neural_mib}" if self.neural else ""
             yield (
-                f"MEMORY_MIB={self.container_mib} leaves {max(0, self.kill_mib)} MiB to each of {self.worker_count} "
-                f"WORKERS after {parent}, and each needs {self._least_worker_mib}"
-                + f", of which NEURAL=false saves {self._neural_mib}" * self.neural
+                f"MEMORY_MIB={self.container_mib} leaves {self.kill_mib} MiB to each of {self.worker_count} WORKERS "
+                f"after {parent}, and each needs {self._least_worker_mib}{saving}"
             )
             return
         if sum(self.memory_rows().values()) > self.container_mib:

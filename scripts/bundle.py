@@ -1,7 +1,7 @@
 """Copy the alert rules and the dashboard to where they are shipped: python -m scripts.bundle [--check].
 
-promtool needs a rules file and Grafana a JSON file. The community charts need both in their values, so that one `-f`
-is enough; the gateway's chart, for the Prometheus operator, needs them among its own files.
+promtool needs a rules file and Grafana a JSON file. The community charts need both in their values, so that one
+`-f` is enough; the gateway's chart, for the Prometheus operator, needs them among its own files.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def point(root: Path, url: str, revision: str | None = None) -> None:
         replace(root / path, old, url)
         if revision and path in SETS:
             text = (root / path).read_text()
-            (root / path).write_text(re.sub(r"( revision: ).+", rf"\g<1>{revision}", text))
+            (root / path).write_text(re.sub(r"^( +revision: ).+", rf"\g<1>{revision}", text, flags=re.MULTILINE))
     for path in LINKS:
         replace(root / path, page(old), page(url))
     bundle.write(root)

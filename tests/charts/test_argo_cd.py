@@ -40,7 +40,7 @@ def test_the_repository_stands_once_in_each_file_and_is_the_same_in_all() -> Non
 
 
 def test_one_command_points_them_at_a_fork(tmp_path: Path) -> None:
-    for folder in ("argo-cd", "grafana", "prometheus"):
+    for folder in ("argo-cd", "charts", "grafana", "prometheus"):
         shutil.copytree(folder, tmp_path / folder)
     point_at_fork.point(tmp_path, "git@git.example:me/ocr.git", "trial")
     for path in MANIFESTS:

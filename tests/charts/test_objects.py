@@ -196,7 +196,9 @@ def test_the_autoscaler_s_target_is_a_percentage_of_the_request(chart: str) -> N
     rendered = option(chart, "autoscaling")
     (metric,) = one(rendered, "HorizontalPodAutoscaler")["spec"]["metrics"]
     percent = metric["resource"]["target"]["averageUtilization"]
-    assert percent * tools.cpus(container(rendered)["resources"]["requests"]["cpu"]) == 70  # 700m, as the comment says
+    assert (
+        percent * tools.cpus(container(rendered)["resources"]["requests"]["cpu"]) == 70
+    )  # 700m, as the comment says
     assert "targetCPUPercent is a percentage of resources.requests.cpu" in tools.refusal(
         chart, {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}}
     )
@@ -482,14 +484,18 @@ def test_a_route_of_the_gateway_api_leads_to_the_gateway() -> None:
     assert rule["backendRefs"] == [{"name": "api-gateway", "port": 8001}]
     assert rule["timeouts"] == {"request": "660s"}, "the time budget of a document, and a minute"
     only = render("api-gateway", {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}})
-    assert [match["path"]["value"] for match in one(only, "HTTPRoute")["spec"]["rules"][0]["matches"]] == ["/gateway"]
+    assert [match["path"]["value"] for match in one(only, "HTTPRoute")["spec"]["rules"][0]["matches"]] == [
+        "/gateway"
+    ]
     assert "name at least one gateway" in tools.refusal("api-gateway", {"httpRoute": {"enabled": True}})
 
 
 def test_rules_and_dashboard_are_those_of_the_repository() -> None:
     rendered = option("api-gateway", "rules and dashboard")
     assert one(rendered, "PrometheusRule")["spec"] == yaml.safe_load(Path("prometheus/alerts.yaml").read_text())
-    (dashboard,) = [found for found in of_kind(rendered, "ConfigMap") if found["metadata"]["name"].endswith("-dashboard")]
+    (dashboard,) = [
+        found for found in of_kind(rendered, "ConfigMap") if found["metadata"]["name"].endswith("-dashboard")
+    ]
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert dashboard["data"]["ocr-service.json"] == Path("grafana/ocr-service.json").read_text()
 
@@ -548,7 +554,11 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
 @pytest.mark.parametrize(
     ("chart", "values", "said"),
     [
-        ("model-server", {"resources": {"limits": {"cpu": "4"}}}, "MEMORY_MIB=1280 leaves 224 MiB to each of 4 WORKERS"),
+        (
+            "model-server",
+            {"resources": {"limits": {"cpu": "4"}}},
+            "MEMORY_MIB=1280 leaves 224 MiB to each of 4 WORKERS",
+        ),
         (
             "model-server",
             {"config": {"languages": ["../evil"]}},
@@ -565,15 +575,35 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
             {"config": {"workerKillMib": 897}},
             "MAX_BODIES_MIB=120, TMP_MIB=64 and 1 WORKERS of WORKER_KILL_MIB=897",
         ),
-        ("api-gateway", {"resources": {"limits": {"memory": "256Mi"}}}, "resources.limits.memory, tmp.sizeLimit: MEMORY_MIB=256 is too"),
+        (
+            "api-gateway",
+            {"resources": {"limits": {"memory": "256Mi"}}},
+            "resources.limits.memory, tmp.sizeLimit: MEMORY_MIB=256 is too",
+        ),
         ("api-gateway", {"resources": {"limits": {"memory": "1e3Mi"}}}, "'1e3Mi' does not match"),
         ("api-gateway", {"tmp": {"sizeLimit": "81Mi"}}, "which needs 129 MiB with TMP_MIB=81"),
-        ("api-gateway", {"config": {"maxHeldMib": 257}}, "less than the sum of 128 MiB for the program, MAX_HELD_MIB=257"),
-        ("api-gateway", {"config": {"splitterKillMib": 513}}, "config.splitterKillMib: SPLITTER_KILL_MIB=513 is more than"),
-        ("api-gateway", {"config": {"maxUploadMib": 103}}, "MAX_HELD_MIB=256 is less than the largest picture needs, 258"),
+        (
+            "api-gateway",
+            {"config": {"maxHeldMib": 257}},
+            "less than the sum of 128 MiB for the program, MAX_HELD_MIB=257",
+        ),
+        (
+            "api-gateway",
+            {"config": {"splitterKillMib": 513}},
+            "config.splitterKillMib: SPLITTER_KILL_MIB=513 is more than",
+        ),
+        (
+            "api-gateway",
+            {"config": {"maxUploadMib": 103}},
+            "MAX_HELD_MIB=256 is less than the largest picture needs, 258",
+        ),
         ("api-gateway", {"config": {"maxDiskMib": 1025}}, "spool.sizeLimit: 1Gi is less than config.maxDiskMib"),
         ("api-gateway", {"config": {"maxDiskMib": 99}}, "MAX_DISK_MIB=99 is less than MAX_DOCUMENT_MIB=100"),
-        ("api-gateway", {"spool": {"sizeLimit": "163Mi"}}, "spool.sizeLimit, config.maxDiskMib: MAX_DISK_MIB=99 is less"),
+        (
+            "api-gateway",
+            {"spool": {"sizeLimit": "163Mi"}},
+            "spool.sizeLimit, config.maxDiskMib: MAX_DISK_MIB=99 is less",
+        ),
         (
             "api-gateway",
             {"config": {"maxDocumentMib": 961}},

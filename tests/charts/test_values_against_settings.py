@@ -56,7 +56,17 @@ def numbers(schema: dict[str, Any], memory: int) -> st.SearchStrategy[Any]:
 
 def texts(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     good = {"http": ["http://model-server:8080", "https://[::1]:443/", "http://10.0.0.1"]}
-    bad = ["", "Model", "model server", "http://", "http://a b", "http://a:0", "http://a:65536", "ftp://a", "a/b/c"]
+    bad = [
+        "",
+        "Model",
+        "model server",
+        "http://",
+        "http://a b",
+        "http://a:0",
+        "http://a:65536",
+        "ftp://a",
+        "a/b/c",
+    ]
     return st.sampled_from([*good["http"], "ocr-model", "a", *bad])
 
 
@@ -151,7 +161,10 @@ class Service:
             try:
                 return SETTINGS[self.chart]()
             except ValidationError as error:
-                return [fault["msg"].removeprefix("Value error, ") if not fault["loc"] else "" for fault in error.errors()]
+                return [
+                    fault["msg"].removeprefix("Value error, ") if not fault["loc"] else ""
+                    for fault in error.errors()
+                ]
 
     def from_manifests(self, rendered: tools.Rendered) -> ServiceSettings | list[str]:
         given = {name: value for name, value in tools.env(rendered).items() if not name.endswith("_DIR")}
@@ -218,10 +231,18 @@ def test_a_chart_accepts_what_the_service_accepts(chart: str) -> None:
 @pytest.mark.parametrize(
     ("chart", "values", "said"),
     [
-        ("api-gateway", {"shutdown": {"graceSeconds": 10}}, "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIME"),
+        (
+            "api-gateway",
+            {"shutdown": {"graceSeconds": 10}},
+            "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIME",
+        ),
         ("api-gateway", {"resources": {"limits": {"memory": "256Mi"}}}, "MEMORY_MIB=256 is too little"),
         ("api-gateway", {"spool": {"sizeLimit": "2Gi"}}, "ephemeral-storage: 1280Mi is less than spool.sizeLimit"),
-        ("model-server", {"resources": {"limits": {"memory": "256Mi"}}}, "leaves 0 MiB to each of 1 WORKERS after"),
+        (
+            "model-server",
+            {"resources": {"limits": {"memory": "256Mi"}}},
+            "leaves 0 MiB to each of 1 WORKERS after",
+        ),
         (
             "model-server",
             {"config": {"workerKillMib": 600, "workerRecycleMib": 700}},
@@ -234,7 +255,9 @@ def test_the_sentence_is_that_of_the_service(chart: str, values: Values, said: s
     compare(chart, values)
 
 
-@pytest.mark.parametrize("memory", ["1310720Ki", "0.00125Ti", "1.25Gi", "1342177280", 1342177280, "1342177280000m"])
+@pytest.mark.parametrize(
+    "memory", ["1310720Ki", "0.00125Ti", "1.25Gi", "1342177280", 1342177280, "1342177280000m"]
+)
 @pytest.mark.parametrize("cpu", [None, "500m", 1])
 def test_a_limit_may_have_any_unit(memory: str | int, cpu: str | int | None) -> None:
     assert compare("model-server", {"resources": {"limits": {"memory": memory, "cpu": cpu}}})

@@ -217,7 +217,10 @@ def container(rendered: Rendered) -> dict[str, Any]:
 
 def env(rendered: Rendered) -> dict[str, str]:
     """The container's environment, as far as it stands in the manifests."""
-    settings = dict(one(rendered, "ConfigMap")["data"])
+    name = container(rendered)["envFrom"][0]["configMapRef"]["name"]
+    settings = dict(
+        next(found for found in of_kind(rendered, "ConfigMap") if found["metadata"]["name"] == name)["data"]
+    )
     for variable in container(rendered).get("env", []):
         if "value" in variable:
             settings[variable["name"]] = variable["value"]

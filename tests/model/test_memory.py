@@ -60,13 +60,11 @@ def test_the_memory_is_that_of_the_control_group(monkeypatch: pytest.MonkeyPatch
     [
         (
             {"memory_mib": 2048, "workers": 2, "worker_kill_mib": 1500},
-            "MEMORY_MIB=2048 is less than the sum of 200 MiB for the program, MAX_BODIES_MIB=120, TMP_MIB=0 "
-            "and 2 WORKERS of WORKER_KILL_MIB=1500",
+            "200 MiB for the program, MAX_BODIES_MIB=120, TMP_MIB=0 and 2 WORKERS of WORKER_KILL_MIB=1500",
         ),
         (
             {"memory_mib": 1024, "workers": 4},
-            "MEMORY_MIB=1024 leaves 176 MiB to each of 4 WORKERS after 200 MiB for the program, MAX_BODIES_MIB=120, "
-            "TMP_MIB=0, and each needs 640, of which NEURAL=false saves 384",
+            "MAX_BODIES_MIB=120, TMP_MIB=0, and each needs 640, of which NEURAL=false saves 384",
         ),
         (
             {"memory_mib": 1024, "workers": 4, "neural": False},
@@ -75,7 +73,10 @@ def test_the_memory_is_that_of_the_control_group(monkeypatch: pytest.MonkeyPatch
         ({"memory_mib": 512}, "MEMORY_MIB=512 leaves 192 MiB to each of 1 WORKERS"),
         ({"worker_kill_mib": 400}, "WORKER_KILL_MIB=400 is less than 512, which a worker needs"),
         ({"worker_kill_mib": 100, "neural": False}, "WORKER_KILL_MIB=100 is less than 128, which a worker needs"),
-        ({"max_bodies_mib": 60}, "MAX_BODIES_MIB=60 is less than 67, 2.5 times a call with one picture of MAX_IMAGE_MIB"),
+        (
+            {"max_bodies_mib": 60},
+            "MAX_BODIES_MIB=60 is less than 67, 2.5 times a call with one picture of MAX_IMAGE_MIB",
+        ),
         ({"max_image_mib": 40}, "MAX_BODIES_MIB=120 is less than 134"),
         (
             {"worker_kill_mib": 550, "worker_recycle_mib": 600},

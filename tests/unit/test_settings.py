@@ -239,7 +239,10 @@ def test_there_are_no_more_workers_than_the_memory_allows(
     ("given", "expected"),
     [
         ({"memory_mib": 1024, "workers": 4}, "MEMORY_MIB=1024 leaves 176 MiB to each of 4 WORKERS"),
-        ({"memory_mib": 1024, "workers": 2, "worker_kill_mib": 400}, "MEMORY_MIB=1024 is less than the sum of 200 MiB"),
+        (
+            {"memory_mib": 1024, "workers": 2, "worker_kill_mib": 400},
+            "MEMORY_MIB=1024 is less than the sum of 200 MiB",
+        ),
         ({"max_bodies_mib": 60}, "MAX_BODIES_MIB=60 is less than 67"),
     ],
 )
