@@ -138,8 +138,8 @@ class ModelServerSettings(ServiceSettings):
         if not self.worker_kill_mib and self.kill_mib < self._least_worker_mib:
             saving = f", of which NEURAL=false saves {self._neural_mib}" if self.neural else ""
             yield (
-                f"MEMORY_MIB={self.container_mib} leaves {self.kill_mib} MiB to each of {self.worker_count} WORKERS "
-                f"after {parent}, and each needs {self._least_worker_mib}{saving}"
+                f"MEMORY_MIB={self.container_mib} leaves {self.kill_mib} MiB to each of {self.worker_count} "
+                f"WORKERS after {parent}, and each needs {self._least_worker_mib}{saving}"
             )
             return
         if sum(self.memory_rows().values()) > self.container_mib:
