@@ -93,7 +93,7 @@ soak: setup ## Run mixed pictures and faults: make soak MINUTES=10
 bench: setup ## Run the benchmark and write docs/performance.md
 	@$(BIN)/python -m bench
 
-bench-short: setup ## A two-minute benchmark: fails on wrong answers, writes nothing
+bench-short: setup ## A benchmark of four minutes: fails on wrong answers, writes nothing
 	@$(BIN)/python -m bench --short
 
 quality: setup .tools/quality/.installed ## Measure how well pages are read and write docs/quality.md: make quality [DATA=folder of your own]

@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--short",
         action="store_true",
-        help="about 2 minutes, for CI: fails on a broken run (an error, a wrong text), not on a slow machine",
+        help="about 4 minutes, for CI: fails on a broken run (an error, a wrong text), not on a slow machine",
     )
     parser.add_argument(
         "--rounds", type=_positive, default=5, metavar="N", help="rounds of each figure (default 5)"

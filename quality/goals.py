@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quality.score import Figures
+from quality.sets import SETS
 from quality.subjects import BARE_NEURAL, BASE
 
 _Value = Callable[[Figures], float]
@@ -142,7 +143,8 @@ GOALS = (
         for name in ("tesseract", "auto", "neural")
     ),
     *(
-        Goal(f"columns, `{name}`: CER above bare Tesseract's", _more("columns", name, "cer"), 0, digits=4)
+        Goal(f"{of}, `{name}`: CER above bare Tesseract's", _more(of, name, "cer"), 0, digits=4)
+        for of in ("columns", "tables")
         for name in ("auto", "neural")
     ),
 )
@@ -150,6 +152,8 @@ GOALS = (
 # What even a few pages must reach, by set: the smallest F1 of bare Tesseract and of the service.
 _LEAST_F1 = {"clean": 0.95, "columns": 0.9, "forms": 0.6, "tables": 0.6, "languages": 0.6}
 _WORSE_THAN_BASE = 0.05  # F1
+_ORDERED = {name for name, pages in SETS.items() if pages.has_order}
+_OUT_OF_ORDER = 0.1  # CER above bare Tesseract's
 
 
 def alarms(found: Figures) -> list[str]:
@@ -163,6 +167,8 @@ def alarms(found: Figures) -> list[str]:
                 said.append(f"{of}, {name}: F1 is {one['f1']:.3f}, the least is {_LEAST_F1[of]}")
             if BASE in subjects and one["f1"] < subjects[BASE]["f1"] - _WORSE_THAN_BASE:
                 said.append(f"{of}, {name}: F1 is {one['f1']:.3f}, bare Tesseract's {subjects[BASE]['f1']:.3f}")
+            if of in _ORDERED and BASE in subjects and one["cer"] > subjects[BASE]["cer"] + _OUT_OF_ORDER:
+                said.append(f"{of}, {name}: CER is {one['cer']:.3f}, bare Tesseract's {subjects[BASE]['cer']:.3f}")
             if of == "upright" and one["turned_wrongly"]:
                 said.append(f"{name} turned {one['turned_wrongly']} of {one['pages']} upright pages")
     return said

@@ -18,7 +18,7 @@ from model_server.reading.reader import Reader, neural_engine, orientation_model
 from service_kit.child_main import Parent, complaints, forget_complaints, run
 from service_kit.errors import ServiceError
 from service_kit.frames import Header
-from service_kit.memory import give_large_blocks_back
+from service_kit.memory import give_large_blocks_back, reuse_large_blocks
 from service_kit.page import Parameters, make_page
 
 # Tesseract and Leptonica continue after a failed allocation and return less text; only stderr shows it. Other
@@ -43,6 +43,7 @@ class Worker:
             tessdata,
             [*notes, *more_notes],
         )
+        reuse_large_blocks()
         self._warm_up(tuple(config["languages"]))
         self.ready = {"engine": self._reader.info}
 

@@ -109,11 +109,14 @@ def test_a_short_run_fails_for_a_wrong_turn_and_for_a_bad_text() -> None:
         score("clean", 0, "bare-tesseract", f1=1.0),
         score("clean", 0, "auto", f1=0.9),
         score("upright", 1, "auto", turned_wrongly=True),
+        score("tables", 2, "bare-tesseract", cer=0.02),
+        score("tables", 2, "neural", cer=0.2),
     ]
     assert goals.alarms(figures(scores)) == [
         "clean, auto: F1 is 0.900, the least is 0.95",
         "clean, auto: F1 is 0.900, bare Tesseract's 1.000",
         "auto turned 1 of 1 upright pages",
+        "tables, neural: CER is 0.200, bare Tesseract's 0.020",
     ]
     assert not goals.alarms(figures(scores[:1]))
 

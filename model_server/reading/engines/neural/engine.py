@@ -95,10 +95,11 @@ def _placed(line: Rectangle, crop: Crop, letters: Sequence[ReadLetter], tilt: fl
     found = words(letters, crop.image)
     if crop.is_vertical:
         turned = line._replace(width=line.height, height=line.width)
-        angle, height, origin = 90.0, line.width, (line.x + turned.baseline[1] - line.y, line.y)
+        angle, level, origin = 90.0, turned, (line.x + turned.baseline[1] - line.y, line.y)
     else:
-        angle, height, origin = -tilt, line.height, line.baseline
-    size = type_size((word.text, (word.box[3] - word.box[1]) * height / HEIGHT) for word in found)
+        angle, level, origin = -tilt, line, line.baseline
+    by_ink = type_size((word.text, (word.box[3] - word.box[1]) * level.height / HEIGHT) for word in found)
+    size = min(by_ink or level.font, level.font)  # there may be ink of the next rows above and below the letters
     return [
         PlacedWord(
             word.text,
