@@ -19,6 +19,7 @@ from model_server.metrics import RESTART_REASONS
 from model_server.metrics import ModelServerMetrics as ModelMetrics
 from scripts import bundle, point_at_fork
 from tests.charts import tools
+from tests.charts.pages import anchors
 from tests.charts.rules import ALERTS, GROUPS, RECORDS, RULES, raw
 from tests.needs import program
 
@@ -216,12 +217,6 @@ def test_no_panel_lies_on_another() -> None:
         taken |= cells
 
 
-def headings(page: str) -> set[str]:
-    """The anchors that GitHub gives to the headings of a page."""
-    found = re.findall(r"^#+ (.+)$", Path(page).read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
-
-
 def test_links_lead_to_headings_of_the_documentation() -> None:
     (repository,) = yaml.safe_load(point_at_fork.PROJECT.read_text())["spec"]["sourceRepos"]
     links = [link["url"] for panel in (*PANELS, DASHBOARD) for link in panel.get("links", [])]
@@ -231,7 +226,7 @@ def test_links_lead_to_headings_of_the_documentation() -> None:
         page, _, anchor = link.partition("#")
         root, _, path = page.partition("/blob/HEAD/")
         assert root == point_at_fork.page(repository)
-        assert not anchor or anchor in headings(path), link
+        assert not anchor or anchor in anchors(Path(path)), link
 
 
 def test_every_alert_has_a_runbook() -> None:
