@@ -1,6 +1,6 @@
 """Point Argo CD at another repository: make fork REPO=https://github.com/you/ocr-service.git [REVISION=branch].
 
-Rewrites repoURL in the three manifests under argo-cd/, and the links in the dashboard and in the alerts. Commit and
+Rewrites repoURL in the three manifests under argo-cd/, and the links in the dashboard and the alerts. Commit and
 push the changes: Argo CD reads the charts from that repository.
 """
 

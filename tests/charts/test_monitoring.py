@@ -132,7 +132,7 @@ def test_two_releases_do_not_hide_each_other() -> None:
     """Every aggregation of a rule keeps the namespace and the release."""
     for rule in RULES:
         bare = re.sub(r"scalar\(max\(\w+:objective\)\)", "", rule["expr"])
-        kept = re.findall(r"\b(?:sum|count|min|max|avg)\b(?! by)?(?: by \(([^)]*)\))?", bare)
+        kept = re.findall(r"\b(?:sum|count|min|max|avg)\b(?: by \(([^)]*)\))?", bare)
         assert kept or rule["expr"].startswith("vector("), rule
         for labels in kept:
             assert {"namespace", "release"} <= {label.strip() for label in labels.split(",")}, rule["expr"]
@@ -141,8 +141,8 @@ def test_two_releases_do_not_hide_each_other() -> None:
 def test_both_objectives_are_watched_in_the_same_way() -> None:
     written = {rule["alert"]: rule["expr"] for rule in ALERTS}
     for one, other in (("OcrErrors", "OcrSlow"), ("OcrErrorBudget", "OcrTimeBudget")):
-        renamed = written[one].replace("ocr_answers_lost:", "ocr_calls_slow:").replace("ocr_answers:", "ocr_calls:")
-        assert renamed == written[other]
+        answers = written[one].replace("ocr_answers_lost:", "ocr_calls_slow:")
+        assert answers.replace("ocr_answers:", "ocr_calls:") == written[other]
 
 
 def test_an_expression_without_recorded_series_asks_for_what_they_record() -> None:

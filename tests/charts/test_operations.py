@@ -41,7 +41,8 @@ def test_the_figures_per_page_are_those_that_were_measured() -> None:
     assert documents
     assert int(documents[1]) / 1000 == pytest.approx(GATEWAY, rel=0.15)
     quality = Path("docs/quality.md").read_text().partition("## CPU seconds per page")[2]
-    varied = re.search(r"^\| \*\*varied\*\*.*\| ([\d.]+) \([\d.]+\) \| [\d.]+ \([\d.]+\) \|$", quality, re.MULTILINE)
+    row = r"^\| \*\*varied\*\*.*\| ([\d.]+) \([\d.]+\) \| [\d.]+ \([\d.]+\) \|$"
+    varied = re.search(row, quality, re.MULTILINE)
     assert varied
     assert float(varied[1]) == pytest.approx(MIXED, rel=0.15)
 
