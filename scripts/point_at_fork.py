@@ -1,7 +1,7 @@
 """Point Argo CD at another repository: make fork REPO=https://github.com/you/ocr-service.git [REVISION=branch].
 
-Rewrites repoURL in the three manifests under argo-cd/, and the links in the dashboard. Commit and push the
-changes: Argo CD reads the charts from that repository.
+Rewrites repoURL in the three manifests under argo-cd/, and the links in the dashboard and the alerts. Commit and
+push the changes: Argo CD reads the charts from that repository.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scripts import bundle
 
 PROJECT = Path("argo-cd/app-project.yaml")
 SETS = (Path("argo-cd/applicationset-model-server.yaml"), Path("argo-cd/applicationset-api-gateway.yaml"))
-LINKS = (Path("grafana/ocr-service.json"), Path("prometheus/alerts.yaml"))
+LINKS = (Path("grafana/ocr-service.json"), Path("prometheus/alerts.yaml"), Path("prometheus/alerts-test.yaml"))
 URL = re.compile(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
 
 

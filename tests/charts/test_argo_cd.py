@@ -35,7 +35,7 @@ def test_the_repository_stands_once_in_each_file_and_is_the_same_in_all() -> Non
     for path in MANIFESTS:
         assert path.read_text().count(repository) == 1, path
     page = point_at_fork.page(repository)
-    for path in Path("grafana").iterdir():
+    for path in (*Path("grafana").iterdir(), *Path("prometheus").iterdir()):
         assert page in path.read_text(), path
 
 
@@ -54,6 +54,9 @@ def test_one_command_points_them_at_a_fork(tmp_path: Path) -> None:
         dashboard = (tmp_path / "grafana" / name).read_text()
         assert "https://git.example/me/ocr/blob/HEAD/docs/kubernetes.md" in dashboard
         assert "example/ocr-service" not in dashboard
+    for path in (tmp_path / "prometheus").iterdir():
+        assert "https://git.example/me/ocr/blob/HEAD/docs/operations.md#ocrerrors" in path.read_text()
+        assert "example/ocr-service" not in path.read_text()
     (repository,) = PROJECT["spec"]["sourceRepos"]
     point_at_fork.point(tmp_path, repository, "v0.1.0")
     for path in (*MANIFESTS, *Path("grafana").iterdir(), *Path("prometheus").iterdir()):

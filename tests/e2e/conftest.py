@@ -27,9 +27,13 @@ def _reachable() -> None:
 
 
 @pytest.fixture(scope="module")
-def release() -> Iterator[Release]:
+def namespace() -> str:
+    return "ocr-e2e"
+
+
+@pytest.fixture(scope="module")
+def release(namespace: str) -> Iterator[Release]:
     """Both services, installed by Helm into a namespace that enforces the restricted standard."""
-    namespace = "ocr-e2e"
     kubectl("delete", "namespace", namespace, "--ignore-not-found")
     kubectl("create", "namespace", namespace)
     kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
