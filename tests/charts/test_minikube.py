@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.release.version import project_version
 from tests.needs import program
 
+VERSION = project_version(Path())
 SCRIPT = Path("scripts/minikube.sh")
 RECORDER = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
@@ -39,7 +41,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
     assert ["argocd" in charts[0], "prometheus" in charts[1], "grafana" in charts[2]] == [True] * 3
     for call in charts:
         assert Path(call.partition("--values ")[2].split()[0]).is_file()
-    assert "minikube image load --profile minikube model-server:0.1.0 api-gateway:0.1.0" in calls
+    assert f"minikube image load --profile minikube model-server:{VERSION} api-gateway:{VERSION}" in calls
     (apply,) = [call for call in calls if " apply " in call]
     for path in sorted(Path("argo-cd").glob("application*.yaml")):
         assert str(path) in apply
