@@ -94,8 +94,9 @@ def test_no_command_has_an_expression_put_into_it(path: Path) -> None:
 @EACH_WORKFLOW
 def test_the_scripts_that_it_runs_are_there(path: Path) -> None:
     for step in steps(path):
-        for name in re.findall(r"(?:^|[\s(])((?:\.ci|scripts)/[\w./]+)", step.get("run", "")):
-            assert (ROOT / name).stat().st_mode & 0o111
+        for bash, name in re.findall(r"(?:^|[\s(])(bash )?((?:\.ci/|scripts/|docker_)[\w./]+)", step.get("run", "")):
+            assert bash or (ROOT / name).stat().st_mode & 0o111
+            assert (ROOT / name).is_file()
         for name in re.findall(r"-m (scripts[\w.]+)", step.get("run", "")):
             assert (ROOT / f"{name.replace('.', '/')}.py").is_file()
         for name in re.findall(r"make (\w+)", step.get("run", "")):
