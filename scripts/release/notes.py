@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("artefacts", nargs="*", metavar="ARTEFACT")
     parser.add_argument("--source", default="", help="the repository's web address, for links to its files")
     parser.add_argument("--draft", action="store_true", help="accept a section that is not yet released")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     heading, body = section(CHANGELOG.read_text(), arguments.version)
     if UNRELEASED in heading and not arguments.draft:
         sys.exit(f'{CHANGELOG}: "{heading}": write the date of the release there')
@@ -31,7 +31,7 @@ def main() -> None:
 
 def section(changelog: str, version: str) -> tuple[str, str]:
     """The heading and the text of one version."""
-    found = re.search(rf"^## ({re.escape(version)}(?: .*)?)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^## ({re.escape(version)}(?: [^\n]*)?)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     if not found or not found[2].strip():
         sys.exit(f"{CHANGELOG} says nothing of {version}")
     return found[1], found[2].strip()
