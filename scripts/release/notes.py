@@ -31,7 +31,8 @@ def main() -> None:
 
 def section(changelog: str, version: str) -> tuple[str, str]:
     """The heading and the text of one version."""
-    found = re.search(rf"^## ({re.escape(version)}(?: [^\n]*)?)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    pattern = rf"^## ({re.escape(version)}(?: [^\n]*)?)\n(.*?)(?=^## |\Z)"
+    found = re.search(pattern, changelog, re.MULTILINE | re.DOTALL)
     if not found or not found[2].strip():
         sys.exit(f"{CHANGELOG} says nothing of {version}")
     return found[1], found[2].strip()
@@ -45,7 +46,8 @@ def notes(body: str, version: str, source: str = "", artefacts: Sequence[str] = 
     if artefacts:
         listed = "\n".join(f"- `{artefact}`" for artefact in artefacts)
         text += f"\n\n### Published\n\n{listed}"
-        text += f"\n\n[How to verify and install them]({source}/blob/v{version}/docs/releases.md)" if source else ""
+        if source:
+            text += f"\n\n[How to verify and install them]({source}/blob/v{version}/docs/releases.md)"
     return f"{text}\n"
 
 

@@ -1,7 +1,7 @@
-"""What the images' SBOMs list, as requirements: python3 -m scripts.release.sbom EXPORT SBOM…
+"""What the images' SBOMs list, as requirements: python3 -m scripts.release.sbom EXPORT SBOM [SBOM].
 
-EXPORT is the lock as Poetry exports it. Fails if the SBOMs together do not list exactly its packages, or if a component
-lacks what a scanner needs to look it up: its version and its package URL.
+EXPORT is the lock as Poetry exports it. Fails if the SBOMs together do not list exactly its packages, or if a
+component lacks what a scanner needs to look it up: its version and its package URL.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# NAME[EXTRAS]==VERSION ; MARKER
+# The name, extras, the version, and the marker on which it depends.
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)([^\\\n]*)", re.MULTILINE)
 
 

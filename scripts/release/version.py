@@ -1,8 +1,8 @@
 """One version, that of pyproject.toml: python3 -m scripts.release.version [--check] [TAG].
 
-Writes it to every other place that has it, and prints it. With --check it writes nothing. It fails if a place differs,
-or if TAG is not `v` and the version. The first heading of CHANGELOG.md is only checked: a version needs a section of its
-own. It needs the standard library alone, so that a workflow can run it before anything is installed.
+Writes it to every other place that has it, and prints it. With --check it writes nothing. It fails if a place
+differs, or if TAG is not `v` and the version. The first heading of CHANGELOG.md is only checked: a version needs a
+section of its own. It needs the standard library alone: a workflow runs it before anything is installed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ OPTIONAL = (
     *((files, NAMED) for files in ("argo-cd/*.yaml", "charts/*/README.md", ".github/workflows/*.yml")),
     ("argo-cd/*.yaml", rf"(?i)^ *(?:- )?\w*revision: \"?v?{NUMBER}\"?$"),
     ("docs/releases.md", rf"\bv{NUMBER}\b"),
+    ("docs/releases.md", rf"--draft {NUMBER}"),
 )
 CHANGELOG = Path("CHANGELOG.md")
 HEADING = re.compile(r"^## (\S+)", re.MULTILINE)

@@ -15,7 +15,7 @@ from packaging import markers, tags, utils
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS = {"main", "gateway", "model", "dev"}
 PYTHONS = ((3, 11), (3, 12), (3, 13))
-# What pip builds from its source there. A new name here needs a compiler in Dockerfile.model, and a line in its docs.
+# What pip builds from its source there. A new name here needs a compiler in the Dockerfile, and words in its docs.
 NO_WHEEL: dict[str, set[str]] = {"x86_64": set(), "aarch64": {"psutil"}}
 # OpenVINO's wheel for aarch64 needs this one. Debian 12, the older base of python:3.11-slim, has 2.36.
 GLIBC = 35

@@ -53,7 +53,8 @@ class Store(http.server.BaseHTTPRequestHandler):
         else:
             self.answer(404, {})
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def give(self, media_type: str, body: bytes | None) -> None:
         if body is None:

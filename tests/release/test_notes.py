@@ -47,7 +47,9 @@ def test_links_lead_to_the_files_of_the_tag(tmp_path: Path) -> None:
 
 def test_what_was_published_is_listed(tmp_path: Path) -> None:
     said = notes(tmp_path, "1.1.0", "ghcr.io/you/ocr/model-server:1.1.0@sha256:12").stdout
-    assert said.endswith("\n- A second point.\n\n### Published\n\n- `ghcr.io/you/ocr/model-server:1.1.0@sha256:12`\n")
+    assert said.endswith(
+        "\n- A second point.\n\n### Published\n\n- `ghcr.io/you/ocr/model-server:1.1.0@sha256:12`\n"
+    )
 
 
 def test_a_version_that_is_not_released_has_none(tmp_path: Path) -> None:

@@ -40,9 +40,7 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """A folder with the packages of a release."""
     out = tmp_path_factory.mktemp("packages")
     source = "https://github.com/You/ocr-service"
-    done = script(
-        "package_charts.sh", out, REPOSITORY, *DIGESTS.values(), major=int(request.param), SOURCE=source
-    )
+    done = script("package_charts.sh", out, REPOSITORY, *DIGESTS.values(), major=int(request.param), SOURCE=source)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -74,7 +72,11 @@ def test_nothing_else_differs_from_the_source(packages: Path, chart: str, tmp_pa
         archive.extractall(tmp_path, filter="data")
     values = yaml.safe_load((tmp_path / chart / "values.yaml").read_text())
     source = yaml.safe_load((ROOT / "charts" / chart / "values.yaml").read_text())
-    assert values.pop("image") == {**source.pop("image"), "repository": f"{REPOSITORY}/{chart}", "digest": DIGESTS[chart]}
+    assert values.pop("image") == {
+        **source.pop("image"),
+        "repository": f"{REPOSITORY}/{chart}",
+        "digest": DIGESTS[chart],
+    }
     assert values == source
     about = yaml.safe_load((tmp_path / chart / "Chart.yaml").read_text())
     assert (about["version"], str(about["appVersion"])) == (VERSION, VERSION)
@@ -138,4 +140,3 @@ def test_a_registry_that_refuses_is_an_error(packages: Path) -> None:
     ended = script("push_charts.sh", packages, "127.0.0.1:9/you/ocr-service")
     assert ended.returncode == 1
     assert ended.stderr
-

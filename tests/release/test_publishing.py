@@ -1,7 +1,7 @@
 """What the other scripts of a release ask of docker, cosign and gh.
 
-Programs that write down their calls stand in for these: publishing needs an account at a registry, and an identity that
-only the workflow has.
+Programs that write down their calls stand in for these: publishing needs an account at a registry, and an identity
+that only the workflow has.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def release(tmp_path: Path) -> Release:
 
 def test_the_base_gets_the_digest_that_the_registry_has(release: Release) -> None:
     assert release.run("base_image.sh").stdout == f"python:3.11-slim@{INDEX}\n"
-    assert release.run("base_image.sh", "mirror.example/python:3.12").stdout == f"mirror.example/python:3.12@{INDEX}\n"
+    assert release.run("base_image.sh", "mirror/python:3.12").stdout == f"mirror/python:3.12@{INDEX}\n"
     (call, _) = release.said("imagetools inspect")
     assert call.split()[-1] == "python:3.11-slim"
 
@@ -93,11 +93,15 @@ def test_a_base_that_lacks_a_platform_is_refused(release: Release) -> None:
     assert ended.stderr == "python:3.11-slim is not there for linux/arm64\n"
 
 
-@pytest.mark.parametrize(("name", "file"), [("model-server", "Dockerfile.model"), ("api-gateway", "Dockerfile.gateway")])
+@pytest.mark.parametrize(
+    ("name", "file"), [("model-server", "Dockerfile.model"), ("api-gateway", "Dockerfile.gateway")]
+)
 def test_an_image_is_built_with_its_attestations_and_pushed_without_a_tag(
     release: Release, name: str, file: str
 ) -> None:
-    ended = release.run("build_image.sh", name, "linux/arm64", release.out, REPOSITORY, SOURCE="https://example.org/x")
+    ended = release.run(
+        "build_image.sh", name, "linux/arm64", release.out, REPOSITORY, SOURCE="https://example.org/x"
+    )
     assert ended.returncode == 0, ended.stderr
     (call,) = release.said("buildx build")
     for part in (
@@ -116,7 +120,14 @@ def test_an_image_is_built_with_its_attestations_and_pushed_without_a_tag(
 
 
 def test_the_build_arguments_are_those_of_the_dockerfiles(release: Release) -> None:
-    release.run("build_image.sh", "model-server", "linux/amd64", release.out, APT_MIRROR="http://m", PIP_INDEX_URL="http://p")
+    release.run(
+        "build_image.sh",
+        "model-server",
+        "linux/amd64",
+        release.out,
+        APT_MIRROR="http://m",
+        PIP_INDEX_URL="http://p",
+    )
     (call,) = release.said("buildx build")
     given = {argument.partition("=")[0] for argument in call.split("--build-arg ")[1:]}
     assert given == {"BASE_IMAGE", "BASE_DIGEST", "VERSION", "REVISION", "SOURCE", "APT_MIRROR", "PIP_INDEX_URL"}
@@ -221,7 +232,11 @@ def test_the_release_has_its_notes_charts_and_lists(release: Release, dated: Pat
     assert ended.returncode == 0, ended.stderr
     made = release.said(f"gh release {'upload' if released else 'create'} v{VERSION}")
     assert len(made) == 1
-    for file in (*(f"{name}-{VERSION}.tgz" for name in NAMES), *(f"{name}.cdx.json" for name in NAMES), "audit.md"):
+    for file in (
+        *(f"{name}-{VERSION}.tgz" for name in NAMES),
+        *(f"{name}.cdx.json" for name in NAMES),
+        "audit.md",
+    ):
         assert f"{release.out}/{file}" in made[0]
     text = (release.out / "notes.md").read_text()
     assert text.startswith("- News.\n")

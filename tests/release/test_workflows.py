@@ -1,4 +1,4 @@
-"""The workflows of GitHub: valid, pinned, with no more rights than they need, and made of this repository's scripts."""
+"""The workflows of GitHub: valid, pinned, with few rights, and made of this repository's scripts."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def test_no_command_has_an_expression_put_into_it(path: Path) -> None:
 @EACH_WORKFLOW
 def test_the_scripts_that_it_runs_are_there(path: Path) -> None:
     for step in steps(path):
-        for bash, name in re.findall(r"(?:^|[\s(])(bash )?((?:\.ci/|scripts/|docker_)[\w./]+)", step.get("run", "")):
+        commands = re.findall(r"(?:^|[\s(])(bash )?((?:\.ci/|scripts/|docker_)[\w./]+)", step.get("run", ""))
+        for bash, name in commands:
             assert bash or (ROOT / name).stat().st_mode & 0o111
             assert (ROOT / name).is_file()
         for name in re.findall(r"-m (scripts[\w.]+)", step.get("run", "")):
