@@ -65,11 +65,10 @@ images: ## Build both images and test them together (needs a Docker engine)
 
 # The vulnerabilities in the table of docs/releases.md.
 ACCEPTED = $(shell sed -nE 's/^\| ((CVE|GHSA|PYSEC)-[^ ]+) \|.*/\1/p' docs/releases.md)
-# What the SBOMs list is looked up, after they were compared with the lock.
 audit: sbom ## Check the SBOMs, and their packages for known vulnerabilities (queries PyPI); writes dist/audit.md
 	@.tools/bin/poetry export --quiet --only main,gateway,model --output .tools/checks/all.txt
-	@$(BIN)/python -m scripts.release.sbom .tools/checks/all.txt dist/*.cdx.json > .tools/checks/listed.txt
-	@.tools/checks/bin/pip-audit --strict --disable-pip --no-deps --requirement .tools/checks/listed.txt --format markdown \
+	@$(BIN)/python -m scripts.release.sbom .tools/checks/all.txt dist/api-gateway.cdx.json dist/model-server.cdx.json
+	@.tools/checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement .tools/checks/all.txt --format markdown \
 	    --desc off $(ACCEPTED:%=--ignore-vuln %) > dist/audit.md \
 	    || { cat dist/audit.md; echo 'make audit: see above; a package that "could not be audited" was not checked, because PyPI cannot be reached'; exit 1; }
 	@test -s dist/audit.md || echo 'No known vulnerabilities in the packages of the lock.' > dist/audit.md

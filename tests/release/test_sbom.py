@@ -1,4 +1,4 @@
-"""`make audit` looks up what the SBOMs list, and first compares them with the lock."""
+"""`make audit` compares the SBOMs with the lock before it looks anything up."""
 
 from __future__ import annotations
 
@@ -37,11 +37,7 @@ def test_together_they_list_the_lock(tmp_path: Path) -> None:
     first, second, third = (component(*listed) for listed in LISTED)
     ended = check(tmp_path, [first, second], [second, third])
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines() == [
-        'fastapi==0.165.1 ; python_version >= "3.11"',
-        "uvicorn==0.54.0",
-        "zope.thing==1.0",
-    ]
+    assert ended.stdout == "The SBOMs list the 3 packages of the lock.\n"
 
 
 @pytest.mark.parametrize(
