@@ -379,6 +379,13 @@ check_inside() {
     good "$service: user 10001, no capability, read-only root, no compiler, no pip, no shell needed, labels"
 }
 
+# A release tries its images so before they get their tag.
+check_as_a_release() {
+    local said
+    said=$(scripts/release/try_images.sh model-server:latest api-gateway:latest) || die "as a release tries them, the images fail"
+    good "$said"
+}
+
 # Where the engine emulates the other processor, both images are also built and started for it.
 check_other_platform() {
     local here other platforms service
@@ -545,7 +552,8 @@ step "Stopping under load"
 check_stopping
 check_logs
 
-step "For the other platform"
+step "As a release tries them, and for the other platform"
+check_as_a_release
 check_other_platform
 
 summary
