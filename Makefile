@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short quality quality-short audit sbom fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -23,8 +23,9 @@ setup: .venv/.installed $(ORIENTATION) ## Install the locked packages and the or
 	    || { echo 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
 	@echo 'Installing the locked packages into .venv'
 	@test -x .tools/bin/uv -a -x .tools/bin/poetry || { $(PYTHON) -m venv .tools && \
-	    .tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && \
-	    $(UV) --python .tools/bin/python poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION); }
+	    .tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	        --requirement locks/uv.txt && \
+	    $(UV) --python .tools/bin/python --no-deps --require-hashes --requirements locks/poetry.txt; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@.tools/bin/poetry export --quiet --only main,gateway,model,dev --output .venv/requirements.txt
 	@$(UV) --python $(BIN)/python --no-deps --require-hashes --requirements .venv/requirements.txt
@@ -62,10 +63,16 @@ format: setup ## Format the code
 images: ## Build both images and test them together (needs a Docker engine)
 	@bash docker_build_test.sh
 
-audit: .tools/checks/.installed ## Check the locked packages for known vulnerabilities (queries PyPI)
+# The vulnerabilities in the table of docs/releases.md.
+ACCEPTED = $(shell sed -nE 's/^\| ((CVE|GHSA|PYSEC)-[^ ]+) \|.*/\1/p' docs/releases.md)
+audit: sbom ## Check the SBOMs, and their packages for known vulnerabilities (queries PyPI); writes dist/audit.md
 	@.tools/bin/poetry export --quiet --only main,gateway,model --output .tools/checks/all.txt
-	@.tools/checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement .tools/checks/all.txt \
-	    || { echo 'make audit: see above; a package that "could not be audited" was not checked, because PyPI cannot be reached'; exit 1; }
+	@$(BIN)/python -m scripts.release.sbom .tools/checks/all.txt dist/api-gateway.cdx.json dist/model-server.cdx.json
+	@.tools/checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement .tools/checks/all.txt --format markdown \
+	    --desc off $(ACCEPTED:%=--ignore-vuln %) > dist/audit.md \
+	    || { cat dist/audit.md; echo 'make audit: see above; a package that "could not be audited" was not checked, because PyPI cannot be reached'; exit 1; }
+	@test -s dist/audit.md || echo 'No known vulnerabilities in the packages of the lock.' > dist/audit.md
+	@cat dist/audit.md
 
 sbom: .tools/checks/.installed ## List each image's packages in dist/*.cdx.json (CycloneDX)
 	@mkdir -p dist
@@ -78,8 +85,15 @@ sbom: .tools/checks/.installed ## List each image's packages in dist/*.cdx.json 
 
 .tools/checks/.installed: .venv/.installed
 	@test -x .tools/checks/bin/python || $(PYTHON) -m venv .tools/checks
-	@$(UV) --python .tools/checks/bin/python pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION)
+	@$(UV) --python .tools/checks/bin/python --no-deps --require-hashes --requirements locks/checks.txt
 	@touch $@
+
+# The tools' own locks, with hashes, after a change of a version above.
+LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+locks: .venv/.installed ## Write locks/*.txt: uv, Poetry and the programs of `make audit`, with hashes
+	@echo uv==$(UV_VERSION) | $(LOCK) --output-file locks/uv.txt -
+	@printf '%s\n' poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION) | $(LOCK) --output-file locks/poetry.txt -
+	@printf '%s\n' pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION) | $(LOCK) --output-file locks/checks.txt -
 
 reliability: setup ## Run the fault tests and write the table of docs/reliability.md
 	@rm -f .venv/faults.jsonl

@@ -5,7 +5,7 @@
 #   bash docker_build_test.sh
 #
 #   DOCKER_BUILD_ARGS   more arguments for `docker build`, e.g. --network=host
-#   BASE_IMAGE          default python:3.11-slim; may be a digest or a mirror's name
+#   BASE_IMAGE          default python:3.11-slim; may have a digest or a mirror's name
 #   LANGUAGES           languages of the model server's image, default "eng"
 #   TEST_LANGUAGES      languages of one more build, which is only inspected, default "eng deu fra"; empty: no build
 set -euo pipefail
@@ -35,7 +35,7 @@ for container in "$LEAN" compiled; do # more model servers
     readiness[$container]=${readiness[model-server]}
 done
 declare -A url size over_base build_ms rebuild_ms ready_ms stop_ms load
-buildkit=0
+buildkit=0 other_platform=''
 scratch=$(mktemp -d)
 began=$SECONDS
 
@@ -116,13 +116,18 @@ build() {
     [ $buildkit = 0 ] || cached="s|^RUN pip install|RUN --mount=type=cache,target=$cache pip install --cache-dir=$cache|"
     sed "$cached" "${dockerfile[$service]}" >"$scratch/Dockerfile"
     DOCKER_BUILDKIT=$buildkit docker build "${extra[@]}" --tag "$image" --file "$scratch/Dockerfile" \
-        --build-arg "BASE_IMAGE=$BASE_IMAGE" --build-arg "VERSION=$VERSION" --build-arg "REVISION=$(revision)" \
+        --build-arg "BASE_IMAGE=$BASE_IMAGE" --build-arg "BASE_DIGEST=$(base_digest)" \
+        --build-arg "VERSION=$VERSION" --build-arg "REVISION=$(revision)" \
         --build-arg "SOURCE=$(source_address)" "$@" "$context" >"$scratch/log" 2>&1 || {
         tail -n 40 "$scratch/log" >&2
         die "$service did not build"
     }
 }
 
+# Of the base's platform-independent index; an image that came from no registry has none.
+base_digest() {
+    docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$BASE_IMAGE" | sed -n 's/.*@//p;q'
+}
 revision() { git describe --always --dirty 2>/dev/null || echo unknown; }
 source_address() { git remote get-url origin 2>/dev/null | sed -E 's#^(https?://)[^/@]*@#\1#' || true; }
 bytes_of() { docker history --human=false --format '{{.Size}}' "$1" | awk '{ sum += $1 } END { print sum + 0 }'; }
@@ -163,7 +168,7 @@ check_rebuild() {
     [ "$service" != model-server ] || arguments=(--build-arg "LANGUAGES=$LANGUAGES")
     rm -rf "$context"
     mkdir "$context"
-    cp -R .dockerignore pyproject.toml poetry.lock models.txt service_kit api_gateway model_server "$context"
+    cp -R .dockerignore pyproject.toml poetry.lock locks models.txt service_kit api_gateway model_server "$context"
     echo "# changed by $RUN" >>"$context/service_kit/__init__.py"
     began_ms=$(now_ms)
     build "$service:$RUN" "$service" "$context" "${arguments[@]}"
@@ -193,12 +198,13 @@ check_languages() {
 
 # --- Running ------------------------------------------------------------------
 
-# run NAME [ARGUMENT...]: starts a container with the recommended restrictions.
+# run NAME [ARGUMENT...]: starts a container with the recommended restrictions, and without a shell.
 run() {
     local name=$1
     shift
     docker run --detach --name "$RUN-$name" --network "$RUN" --read-only --tmpfs /tmp:size=16m,mode=1777 \
-        --cap-drop ALL --security-opt no-new-privileges --pids-limit 128 "$@" >/dev/null
+        --cap-drop ALL --security-opt no-new-privileges --pids-limit 128 \
+        --volume /dev/null:/bin/sh:ro --volume /dev/null:/bin/bash:ro "$@" >/dev/null
 }
 
 start() {
@@ -363,12 +369,41 @@ check_inside() {
     docker exec --interactive "$RUN-$service" python - "${module[$service]}" <tests/images/inside.py ||
         die "$service: a check inside the container failed, see above"
     # The service's user can't read there.
-    docker exec --user 0 "$RUN-$service" sh -c '[ ! -e ~root/.cache ]' || die "$service: root's cache was not removed"
+    docker exec --user 0 "$RUN-$service" python -c 'import os, sys; sys.exit(os.path.exists("/root/.cache"))' ||
+        die "$service: root's cache was not removed"
     for label in source revision version licenses; do
         value=$(docker inspect --format "{{index .Config.Labels \"org.opencontainers.image.$label\"}}" "$RUN-$service")
         [ "$label" = source ] || [ -n "$value" ] || die "$service has no label for its $label"
     done
-    good "$service: user 10001, no capability, read-only root, no compiler, no pip, labels"
+    ! docker exec "$RUN-$service" sh -c true >/dev/null 2>&1 || die "$service: there is a shell, so this test shows nothing"
+    good "$service: user 10001, no capability, read-only root, no compiler, no pip, no shell needed, labels"
+}
+
+# A release tries its images so before they get their tag.
+check_as_a_release() {
+    local said
+    said=$(scripts/release/try_images.sh model-server:latest api-gateway:latest) || die "as a release tries them, the images fail"
+    good "$said"
+}
+
+# Where the engine emulates the other processor, both images are also built and started for it.
+check_other_platform() {
+    local here other platforms service
+    here=$(docker version --format '{{.Server.Arch}}')
+    other=$([ "$here" = amd64 ] && echo arm64 || echo amd64)
+    platforms=$(docker buildx inspect --bootstrap 2>/dev/null | sed -n 's/^Platforms: *//p') || true
+    if [ $buildkit = 0 ] || [[ ! " $platforms," =~ \ linux/${other}[*]?, ]]; then
+        other_platform="linux/$other: SKIPPED, this Docker engine does not emulate it"
+        printf '   --  %s\n' "$other_platform"
+        return
+    fi
+    for service in "${SERVICES[@]}"; do
+        build "$service-$other:$RUN" "$service" . --platform "linux/$other"
+        good "$service: built for linux/$other"
+    done
+    other_platform="linux/$other: $(SECONDS_TO_START=900 scripts/release/try_images.sh "model-server-$other:$RUN" \
+        "api-gateway-$other:$RUN" "linux/$other")" || die "the images for linux/$other do not work"
+    good "$other_platform"
 }
 
 # Own language data: a mounted folder that the server reads when it starts.
@@ -474,6 +509,7 @@ summary() {
             "$(seconds "${rebuild_ms[$service]}")" "$(seconds "${ready_ms[$service]}")" \
             "$(seconds "${stop_ms[$service]}")" "${load[$service]}"
     done
+    printf '\n%s\n' "$other_platform"
     printf '\nAll checks passed, after %d s. Images: model-server and api-gateway, tagged latest and %s.\n' \
         $((SECONDS - began)) "$VERSION"
 }
@@ -515,5 +551,9 @@ check_mounted_data
 step "Stopping under load"
 check_stopping
 check_logs
+
+step "As a release tries them, and for the other platform"
+check_as_a_release
+check_other_platform
 
 summary

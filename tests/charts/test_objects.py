@@ -12,6 +12,7 @@ import yaml
 
 from api_gateway.settings import GatewaySettings
 from model_server.settings import ModelServerSettings
+from scripts.release.version import project_version
 from service_kit import cgroup
 from service_kit.settings import MIB
 from tests.charts import tools
@@ -206,7 +207,7 @@ def test_the_autoscaler_s_target_is_a_percentage_of_the_request(chart: str) -> N
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_the_image_follows_the_app_version_a_tag_or_a_digest(chart: str) -> None:
-    assert container(option(chart, "default"))["image"] == f"{chart}:0.1.0"
+    assert container(option(chart, "default"))["image"] == f"{chart}:{project_version(Path())}"
     assert container(option(chart, "default"))["imagePullPolicy"] == "IfNotPresent"
     assert container(render(chart, {"image": {"tag": "1.2.3"}}))["image"] == f"{chart}:1.2.3"
     pinned = option(chart, "digest")

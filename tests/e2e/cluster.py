@@ -7,13 +7,16 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
+from scripts.release.version import project_version
+
 T = TypeVar("T")
 
-IMAGE_TAG = os.environ.get("E2E_IMAGE_TAG", "0.1.0")
+IMAGE_TAG = os.environ.get("E2E_IMAGE_TAG", project_version(Path()))
 GATEWAY_PORT = 30801
 GATEWAY_URL = os.environ.get("E2E_GATEWAY_URL", f"http://127.0.0.1:{GATEWAY_PORT}")
 

