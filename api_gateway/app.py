@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
@@ -11,7 +12,7 @@ from starlette.middleware import Middleware
 
 from api_gateway import errors
 from api_gateway.admission import EarlyRefusal, RequestAdmission
-from api_gateway.auth import key_check
+from api_gateway.auth import digests, key_check
 from api_gateway.documents.composer import Composer
 from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
@@ -33,11 +34,14 @@ from service_kit.errors import (
     ServiceError,
     UnknownLanguage,
 )
+from service_kit.followed import Followed, following
 from service_kit.outcome import RequestScope
 from service_kit.server import Drain, serve
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from api_gateway.settings import GatewaySettings
 
 
@@ -64,13 +68,20 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ),
         metrics=metrics,
     )
+    keys = Followed("API keys", [settings.api_keys_file], lambda: digests(settings.keys), metrics.keys_reloaded)
     sweep(settings.spool)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with following(keys):
+            yield
 
     app = FastAPI(
         title="OCR gateway",
         summary="Send a picture or a document, get its text.",
         version="0.1.0",
         redoc_url=None,
+        lifespan=lifespan,
         middleware=[  # outermost first
             Middleware(
                 RequestScope,
@@ -84,9 +95,9 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
-    keys = [Depends(key_check(settings.keys))] if settings.keys else []
-    app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=keys)
-    app.include_router(languages.make_router(model_server), dependencies=keys)
+    guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
+    app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=guard)
+    app.include_router(languages.make_router(model_server), dependencies=guard)
     app.include_router(health.make_router(model_server, drain))
     return app
 

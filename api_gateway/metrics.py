@@ -57,7 +57,15 @@ class GatewayMetrics:
             ["code"],
             registry=registry,
         )
+        self._key_reloads = Counter(
+            "gateway_key_reloads",
+            "Attempts to read the changed file of API keys: ok, or failed, repeated while the file is not valid.",
+            ["outcome"],
+            registry=registry,
+        )
         self._documents = Gauge("gateway_documents_in_flight", "Documents being read.", registry=registry)
+        for attempt in ("ok", "failed"):
+            self._key_reloads.labels(attempt)
         for outcome in PAGE_OUTCOMES:
             self._pages.labels(outcome)
         for code in WARNINGS:
@@ -84,6 +92,9 @@ class GatewayMetrics:
     def page_warnings(self, page: AnswerPage) -> None:
         for code in page["warnings"]:
             self._warnings.labels(code if code in WARNINGS else "other").inc()
+
+    def keys_reloaded(self, outcome: str) -> None:
+        self._key_reloads.labels(outcome).inc()
 
     def end(self, outcome: str, status: int, request: RequestContext) -> None:
         self._in_flight.dec()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from api_gateway.keys import read_keys, stripped
 from service_kit import cgroup
+from service_kit.followed import Unusable
 from service_kit.settings import MIB, ServiceSettings
 
 UPLOAD_COPIES = 2.5  # the picture, its base64, and the part of it that is being sent
 _FORM_BYTES = 64 * 1024  # the multipart around a file
-_SHORTEST_KEY = 16
 _SMALLEST_PROGRAM_MIB = 64  # the idle gateway uses 48
 _PROGRAM_EIGHTHS = 1
 _CHILDREN_EIGHTHS = 4
@@ -105,7 +106,8 @@ class GatewaySettings(ServiceSettings):
     """Keys that clients must send (`Authorization: Bearer KEY`), separated by commas; none: no key is needed."""
 
     api_keys_file: Path | None = None
-    """File with further keys, one per line; read at start."""
+    """File with further keys, one per line; read at start, and again within seconds when it changes. If a changed file
+    is not valid, the keys before it stay."""
 
     @field_validator("memory_mib")
     @classmethod
@@ -121,7 +123,7 @@ class GatewaySettings(ServiceSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(_stripped(value.split(",")))
+            return tuple(stripped(value.split(",")))
         return value
 
     @model_validator(mode="after")
@@ -155,23 +157,10 @@ class GatewaySettings(ServiceSettings):
             f"MAX_HELD_MIB={self.max_held_mib} is less than the largest picture needs, {picture} MiB or "
             f"{UPLOAD_COPIES} times MAX_UPLOAD_MIB and its form": self.max_held_mib < picture,
         }
-        faults = [*self._key_faults(), *(fault for fault, found in checks.items() if found)]
+        faults = [*_fault(lambda: self.keys), *(fault for fault, found in checks.items() if found)]
         if faults:
             raise ValueError("; ".join(faults))
         return self
-
-    def _key_faults(self) -> Iterator[str]:
-        try:
-            keys = self.keys
-        except (OSError, UnicodeDecodeError):
-            yield "API_KEYS_FILE is not a file of UTF-8 text that can be read"
-            return
-        if self.api_keys_file and not keys:
-            yield "API_KEYS_FILE contains no key, so that everybody could use the gateway"
-        if any(len(key) < _SHORTEST_KEY for key in keys):
-            yield f"an API key has fewer than {_SHORTEST_KEY} characters: too easy to guess"
-        if not all(key.isprintable() and " " not in key for key in keys):
-            yield "an API key contains a space, a control character or bytes that are not UTF-8"
 
     def memory_rows(self) -> dict[str, int]:
         """The table of the container's memory, in MiB: each part and the limit that is enforced on it."""
@@ -198,8 +187,12 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        listed = self.api_keys_file.read_text("utf-8").split("\n") if self.api_keys_file else []
-        return (*(key.get_secret_value() for key in self.api_keys), *_stripped(listed))
+        """The keys of both settings; reads the file.
+
+        Raises:
+            Unusable.
+        """
+        return read_keys((key.get_secret_value() for key in self.api_keys), self.api_keys_file)
 
     @property
     def max_upload_bytes(self) -> int:
@@ -220,6 +213,8 @@ class GatewaySettings(ServiceSettings):
         return max(self.max_upload_bytes, self.max_document_bytes) + _FORM_BYTES
 
 
-def _stripped(keys: Iterable[str]) -> Iterator[str]:
-    """Strip ASCII blanks only: `str.strip` would also remove bytes of a key that is not ASCII."""
-    return filter(None, (key.strip(" \t\r\n") for key in keys))
+def _fault(read: Callable[[], object]) -> Iterator[str]:
+    try:
+        read()
+    except Unusable as error:
+        yield str(error)
