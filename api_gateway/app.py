@@ -18,7 +18,7 @@ from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
 from api_gateway.metrics import GatewayMetrics
 from api_gateway.problem import render
-from api_gateway.routes import health, languages, ocr
+from api_gateway.routes import health, languages, ocr, prometheus
 from api_gateway.schemas import OcrQuery
 from api_gateway.uploads.spool import sweep
 from api_gateway.upstream.client import ModelServer
@@ -36,6 +36,7 @@ from service_kit.errors import (
 )
 from service_kit.followed import Followed, following
 from service_kit.outcome import RequestScope
+from service_kit.second_port import SecondPort
 from service_kit.server import Drain, serve
 from service_kit.settings import MIB
 
@@ -48,7 +49,15 @@ if TYPE_CHECKING:
 def run(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     drain = Drain()
-    serve(make_app(settings, drain), settings, drain, settings.grace_seconds)
+    second = SecondPort(settings.metrics_port, make_metrics_app()) if settings.metrics_port else None
+    serve(make_app(settings, drain), settings, drain, settings.grace_seconds, second)
+
+
+def make_metrics_app() -> FastAPI:
+    """What a metrics port of its own serves."""
+    app = FastAPI(openapi_url=None)
+    app.include_router(prometheus.make_router())
+    return app
 
 
 def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
@@ -99,6 +108,8 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
     app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=guard)
     app.include_router(languages.make_router(model_server), dependencies=guard)
     app.include_router(health.make_router(model_server, drain))
+    if not settings.metrics_port:
+        app.include_router(prometheus.make_router())
     return app
 
 

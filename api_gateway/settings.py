@@ -37,6 +37,9 @@ class GatewaySettings(ServiceSettings):
     port: int = Field(default=8001, ge=1, le=65535)
     """Port to listen on."""
 
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port for `/metrics` alone, which then is not on `PORT`; 0: `/metrics` is on `PORT`."""
+
     model_server_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
     """Where the model server is."""
 
@@ -141,6 +144,7 @@ class GatewaySettings(ServiceSettings):
             "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS": (
                 self.shutdown_grace_seconds < self.request_timeout_seconds
             ),
+            "METRICS_PORT must not be PORT": self.metrics_port == self.port,
             "TEST_SPLITTER is for ENVIRONMENT=test only": self.test_splitter and self.environment != "test",
             "SPOOL_DIR is not a folder": self.spool_dir and not self.spool_dir.is_dir(),
             f"MAX_DISK_MIB={self.max_disk_mib} is less than MAX_DOCUMENT_MIB={self.max_document_mib:g}": (

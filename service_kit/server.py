@@ -5,7 +5,8 @@ Shutting down, on the first SIGTERM or SIGINT:
 2. After `SHUTDOWN_DELAY_SECONDS`, while load balancers choose other replicas, the listening socket closes
    without resetting connections.
 3. Requests in flight get up to `grace_seconds` to finish; then they are cancelled and answered with 503.
-4. The application's lifespan ends, its child processes end, and the process exits with 0.
+4. A second port closes, if there is one. The application's lifespan ends, its child processes end, and the process
+   exits with 0.
 A second signal skips the delay; a SIGTERM before the server is up ends the process with 0 immediately.
 """
 
@@ -18,7 +19,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from service_kit.second_port import SecondPort
     from service_kit.settings import ServiceSettings
 
 log = logging.getLogger("server")
@@ -65,17 +67,27 @@ class Drain:
         return self.started
 
 
-def serve(app: ASGIApp, settings: ServiceSettings, drain: Drain, grace_seconds: float) -> None:
+def serve(
+    app: ASGIApp, settings: ServiceSettings, drain: Drain, grace_seconds: float, second: SecondPort | None = None
+) -> None:
     """Serve until a signal arrives.
 
     Raises:
-        SystemExit: the port is not available, or the application did not start.
+        SystemExit: a port is not available, or the application did not start.
     """
-    config = uvicorn.Config(
-        _with_plain_failure(app),
+    listener = listen(settings.host, settings.port)
+    if second is not None:
+        second.bind(settings.host, _config(second.app, settings, lifespan="off"))
+    config = _config(_with_plain_failure(app), settings, lifespan="on")
+    _Server(config, listener, settings, drain, grace_seconds, second).run()
+
+
+def _config(app: ASGIApp, settings: ServiceSettings, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         http=type("Protocol", (GuardedProtocol,), {"settings": settings}),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        lifespan="on",
+        lifespan=lifespan,
         ws="none",
         log_config=None,
         access_log=False,
@@ -84,7 +96,6 @@ def serve(app: ASGIApp, settings: ServiceSettings, drain: Drain, grace_seconds: 
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         backlog=BACKLOG,
     )
-    _Server(config, listen(settings.host, settings.port), settings, drain, grace_seconds).run()
 
 
 def _with_plain_failure(app: ASGIApp) -> ASGIApp:
@@ -116,8 +127,10 @@ class _Server(uvicorn.Server):
         settings: ServiceSettings,
         drain: Drain,
         grace_seconds: float,
+        second: SecondPort | None,
     ) -> None:
         super().__init__(config)
+        self._second = second
         self._listener = listener
         self._drain = drain
         self._delay_seconds = settings.shutdown_delay_seconds
@@ -146,6 +159,8 @@ class _Server(uvicorn.Server):
         self._look_at_readers()
         name, port = self._listener.getsockname()[:2]
         log.info("listening", extra={"host": name, "port": port})
+        if self._second is not None:
+            await self._second.open()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         """Replaces uvicorn's shutdown, which gives cancelled requests no time to answer."""
@@ -160,6 +175,8 @@ class _Server(uvicorn.Server):
             for task in tasks:
                 task.cancel()
             await self._all_answered(_LAST_ANSWERS_SECONDS)
+        if self._second is not None:
+            self._second.close()
         await self.lifespan.shutdown()
 
     async def _accept_the_last(self) -> None:
@@ -182,7 +199,7 @@ class _Server(uvicorn.Server):
         return False
 
     def _look_at_readers(self) -> None:
-        for connection in list(self.server_state.connections):
+        for connection in [*self.server_state.connections, *(self._second.connections if self._second else ())]:
             assert isinstance(connection, GuardedProtocol)  # noqa: S101 - narrows the type
             connection.look()
         asyncio.get_running_loop().call_later(self._look_seconds, self._look_at_readers)
