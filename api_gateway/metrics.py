@@ -45,6 +45,11 @@ class GatewayMetrics:
         self.retries = Counter("gateway_upstream_retries", "Calls tried a second time.", registry=registry)
         self._received = Counter("gateway_received_bytes", "Bytes of request bodies received.", registry=registry)
         self._in_flight = Gauge("gateway_in_flight", "OCR requests being served.", registry=registry)
+        self._waiting = Gauge(
+            "gateway_requests_waiting",
+            "Pictures, and pages of documents, that wait for a model server to come.",
+            registry=registry,
+        )
         self._pages = Counter(
             "gateway_document_pages",
             "Pages of documents by outcome: ocr, embedded, mixed, or the code they failed with.",
@@ -83,6 +88,9 @@ class GatewayMetrics:
 
     def document(self) -> contextlib.AbstractContextManager[None]:
         return self._documents.track_inprogress()
+
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        return self._waiting.track_inprogress()
 
     def document_page(self, page: AnswerPage) -> None:
         """Count one page of a document, by its final outcome."""

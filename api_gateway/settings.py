@@ -49,6 +49,10 @@ class GatewaySettings(ServiceSettings):
     connect_timeout_seconds: float = Field(default=2, gt=0)
     """Time to reach the model server; it is near, or it is down."""
 
+    wait_for_model_seconds: float = Field(default=0, ge=0)
+    """Longest time that a picture waits for a model server when none can be reached, for scaling from zero; then, and
+    with 0 at once, it gets 503. Pages of documents wait at least 2 minutes."""
+
     memory_mib: int = Field(default=0, ge=0, validate_default=True)
     """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
 
@@ -143,6 +147,9 @@ class GatewaySettings(ServiceSettings):
         checks = {
             "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS": (
                 self.shutdown_grace_seconds < self.request_timeout_seconds
+            ),
+            "WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT_SECONDS": (
+                self.wait_for_model_seconds >= self.request_timeout_seconds
             ),
             "METRICS_PORT must not be PORT": self.metrics_port == self.port,
             "TEST_SPLITTER is for ENVIRONMENT=test only": self.test_splitter and self.environment != "test",

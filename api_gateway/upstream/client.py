@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from api_gateway.errors import REFUSALS, RELAYED, ModelServerFailed, ModelServerUnreachable, Relayed
+from api_gateway.upstream.arrival import Arrival
 from api_gateway.upstream.transport import FreshConnections, Pieces
 from service_kit.context import REQUEST_ID_HEADER
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
@@ -72,6 +73,8 @@ class ModelServer:
 
     def __init__(self, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._connect_seconds = settings.connect_timeout_seconds
+        self.patience_seconds = settings.wait_for_model_seconds
+        self.arrival = Arrival(self.is_ready, metrics.waiting)
         self._metrics = metrics
         self._retries = _RetryBudget()
         base = str(settings.model_server_url).rstrip("/")
@@ -83,11 +86,13 @@ class ModelServer:
     async def read(self, image_b64: bytes, parameters: Parameters, call_id: str, deadline: Deadline) -> Page:
         """Read the page on a picture. A call that was refused or could not connect is repeated once.
 
+        If no model server can be reached, wait for one, if the settings say so.
+
         Raises:
             Relayed, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed.
         """
         call = _Call(_body(image_b64, parameters), call_id, deadline)
-        return await self._timed(self._call_twice_at_most(call), deadline)
+        return await self._timed(self._call_patiently(call), deadline)
 
     async def read_document_page(
         self, image_b64: bytes, parameters: Parameters, call_id: str, deadline: Deadline
@@ -136,6 +141,16 @@ class ModelServer:
             raise DeadlineExceeded from None
         finally:
             self._metrics.upstream.observe(time.monotonic() - began)
+
+    async def _call_patiently(self, call: _Call) -> Page:
+        patience = Deadline(self.patience_seconds)
+        while True:
+            try:
+                return await self._call_twice_at_most(call)
+            except ModelServerUnreachable:
+                seconds = min(patience.left(), call.deadline.left() - _MARGIN)
+                if seconds <= 0 or not await self.arrival.wait(seconds):
+                    raise
 
     async def _call_twice_at_most(self, call: _Call) -> Page:
         """The repeated call uses a new connection, possibly to another pod."""

@@ -166,6 +166,7 @@ def test_the_chart_s_shares_are_accepted_as_they_are() -> None:
         ({"max_document_mib": 961}, "MAX_DISK_MIB=960 is less than MAX_DOCUMENT_MIB=961"),
         ({"max_disk_mib": 99}, "MAX_DISK_MIB=99 is less than MAX_DOCUMENT_MIB=100"),
         ({"document_grace_seconds": -1}, "document_grace_seconds"),
+        ({"wait_for_model_seconds": 30}, "WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT_SECONDS"),
         ({"metrics_port": 8001}, "METRICS_PORT must not be PORT"),
         ({"spool_dir": "/nowhere"}, "SPOOL_DIR is not a folder"),
         ({"api_keys": "0123456789abcdef 2"}, "an API key contains a space"),
