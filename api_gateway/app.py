@@ -82,7 +82,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with following(keys):
+        async with following(keys, model_server.certificates):
             yield
 
     app = FastAPI(

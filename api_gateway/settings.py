@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,8 +13,9 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from api_gateway.keys import read_keys, stripped
 from service_kit import cgroup
-from service_kit.followed import Unusable
+from service_kit.followed import fault_of
 from service_kit.settings import MIB, ServiceSettings
+from service_kit.tls import PemFile, TlsFiles, calling_context
 
 UPLOAD_COPIES = 2.5  # the picture, its base64, and the part of it that is being sent
 _FORM_BYTES = 64 * 1024  # the multipart around a file
@@ -43,6 +44,17 @@ class GatewaySettings(ServiceSettings):
     model_server_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
     """Where the model server is."""
 
+    model_server_ca_file: Path | None = None
+    """PEM file of the authorities that may issue the model server's certificate, with an https URL; empty: the
+    system's."""
+
+    model_server_cert_file: Path | None = None
+    """PEM file with the gateway's certificate, if the model server asks for one. All three files are read again
+    within seconds when they change."""
+
+    model_server_key_file: Path | None = None
+    """PEM file with the key of that certificate."""
+
     model_name: str = Field(default="ocr-model", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     """The model's name there."""
 
@@ -50,8 +62,8 @@ class GatewaySettings(ServiceSettings):
     """Time to reach the model server; it is near, or it is down."""
 
     wait_for_model_seconds: float = Field(default=0, ge=0)
-    """Longest time that a picture waits for a model server when none can be reached, for scaling from zero; then, and
-    with 0 at once, it gets 503. Pages of documents wait at least 2 minutes."""
+    """Longest time that a picture waits if no model server can be reached, because it is scaled from zero; then it
+    gets 503. 0: it gets 503 at once. Pages of documents wait at least two minutes."""
 
     memory_mib: int = Field(default=0, ge=0, validate_default=True)
     """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
@@ -113,8 +125,8 @@ class GatewaySettings(ServiceSettings):
     """Keys that clients must send (`Authorization: Bearer KEY`), separated by commas; none: no key is needed."""
 
     api_keys_file: Path | None = None
-    """File with further keys, one per line; read at start, and again within seconds when it changes. If a changed file
-    is not valid, the keys before it stay."""
+    """File with further keys, one per line; read at start, and again within seconds when it changes. If the new
+    file is not valid, the keys before it stay."""
 
     @field_validator("memory_mib")
     @classmethod
@@ -168,10 +180,22 @@ class GatewaySettings(ServiceSettings):
             f"MAX_HELD_MIB={self.max_held_mib} is less than the largest picture needs, {picture} MiB or "
             f"{UPLOAD_COPIES} times MAX_UPLOAD_MIB and its form": self.max_held_mib < picture,
         }
-        faults = [*_fault(lambda: self.keys), *(fault for fault, found in checks.items() if found)]
+        faults = [
+            *fault_of(lambda: self.keys),
+            *self._tls_faults(),
+            *(fault for fault, found in checks.items() if found),
+        ]
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _tls_faults(self) -> Iterator[str]:
+        files = self.model_server_files
+        if any(files.paths):
+            yield from fault_of(lambda: calling_context(files))
+            if self.model_server_url.scheme != "https":
+                names = ", ".join(file.setting for file in files if file.path)
+                yield f"MODEL_SERVER_URL must begin with https:// for {names}"
 
     def memory_rows(self) -> dict[str, int]:
         """The table of the container's memory, in MiB: each part and the limit that is enforced on it."""
@@ -206,6 +230,14 @@ class GatewaySettings(ServiceSettings):
         return read_keys((key.get_secret_value() for key in self.api_keys), self.api_keys_file)
 
     @property
+    def model_server_files(self) -> TlsFiles:
+        return TlsFiles(
+            PemFile("MODEL_SERVER_CERT_FILE", self.model_server_cert_file),
+            PemFile("MODEL_SERVER_KEY_FILE", self.model_server_key_file),
+            PemFile("MODEL_SERVER_CA_FILE", self.model_server_ca_file),
+        )
+
+    @property
     def max_upload_bytes(self) -> int:
         return int(self.max_upload_mib * MIB)
 
@@ -222,10 +254,3 @@ class GatewaySettings(ServiceSettings):
     def max_body_bytes(self) -> int:
         """The largest picture or document, and the multipart around it."""
         return max(self.max_upload_bytes, self.max_document_bytes) + _FORM_BYTES
-
-
-def _fault(read: Callable[[], object]) -> Iterator[str]:
-    try:
-        read()
-    except Unusable as error:
-        yield str(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -74,10 +74,18 @@ class Followed(Generic[Made]):
         return [_stamp(file) for file in self._files]
 
 
+def fault_of(make: Callable[[], object]) -> Iterator[str]:
+    """What is wrong with the files of which `make` makes something; nothing if they can be used."""
+    try:
+        make()
+    except Unusable as error:
+        yield str(error)
+
+
 @contextlib.asynccontextmanager
-async def following(*followed: Followed[Any]) -> AsyncIterator[None]:
+async def following(*followed: Followed[Any] | None) -> AsyncIterator[None]:
     """Follow the files of all of them while the context lasts."""
-    tasks = [asyncio.create_task(one.follow()) for one in followed]
+    tasks = [asyncio.create_task(one.follow()) for one in followed if one is not None]
     try:
         yield
     finally:

@@ -17,14 +17,17 @@ import contextlib
 import logging
 import os
 import signal
+import ssl
 import sys
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvicorn
 
-from service_kit.connection import KEEP_ALIVE_SECONDS, GuardedProtocol
+from service_kit.connection import FIRST_REQUEST_SECONDS, KEEP_ALIVE_SECONDS, LINGER_SECONDS, GuardedProtocol
+from service_kit.followed import Followed, following
 from service_kit.listener import BACKLOG, accept_all, listen, refuse_new
+from service_kit.tls import renewed_context
 
 if TYPE_CHECKING:
     import socket
@@ -68,9 +71,14 @@ class Drain:
 
 
 def serve(
-    app: ASGIApp, settings: ServiceSettings, drain: Drain, grace_seconds: float, second: SecondPort | None = None
+    app: ASGIApp,
+    settings: ServiceSettings,
+    drain: Drain,
+    grace_seconds: float,
+    second: SecondPort | None = None,
+    tls: Followed[ssl.SSLContext] | None = None,
 ) -> None:
-    """Serve until a signal arrives.
+    """Serve until a signal arrives; with `tls`, only over TLS, except on the second port.
 
     Raises:
         SystemExit: a port is not available, or the application did not start.
@@ -79,7 +87,7 @@ def serve(
     if second is not None:
         second.bind(settings.host, _config(second.app, settings, lifespan="off"))
     config = _config(_with_plain_failure(app), settings, lifespan="on")
-    _Server(config, listener, settings, drain, grace_seconds, second).run()
+    _Server(config, listener, settings, drain, grace_seconds, second, tls).run()
 
 
 def _config(app: ASGIApp, settings: ServiceSettings, lifespan: Literal["on", "off"]) -> uvicorn.Config:
@@ -128,9 +136,18 @@ class _Server(uvicorn.Server):
         drain: Drain,
         grace_seconds: float,
         second: SecondPort | None,
+        tls: Followed[ssl.SSLContext] | None,
     ) -> None:
         super().__init__(config)
         self._second = second
+        self._tls = tls
+        self._secure: dict[str, Any] = {}
+        if tls is not None:
+            self._secure = {
+                "ssl": renewed_context(tls),
+                "ssl_handshake_timeout": settings.header_timeout_seconds,
+                "ssl_shutdown_timeout": LINGER_SECONDS,
+            }
         self._listener = listener
         self._drain = drain
         self._delay_seconds = settings.shutdown_delay_seconds
@@ -140,6 +157,10 @@ class _Server(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         super().run(sockets or [self._listener])
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        async with following(self._tls):
+            await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         if not self.started:
@@ -154,8 +175,13 @@ class _Server(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        await super().startup([])
+        self.servers = [
+            await asyncio.get_running_loop().create_server(
+                self._new_protocol, sock=self._listener, backlog=BACKLOG, **self._secure
+            )
+        ]
         self._look_at_readers()
         name, port = self._listener.getsockname()[:2]
         log.info("listening", extra={"host": name, "port": port})
@@ -187,7 +213,12 @@ class _Server(uvicorn.Server):
         self._listener.close()
         for connection in late:
             connection.setblocking(False)
-            await asyncio.get_running_loop().connect_accepted_socket(self._new_protocol, connection)
+        secure = {**self._secure, "ssl_handshake_timeout": FIRST_REQUEST_SECONDS} if self._secure else {}
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(
+            *(loop.connect_accepted_socket(self._new_protocol, connection, **secure) for connection in late),
+            return_exceptions=True,  # a client that fails its handshake
+        )
 
     async def _all_answered(self, seconds: float) -> bool:
         """Wait up to this many seconds until all requests are answered; whether they are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ from api_gateway.upstream.transport import FreshConnections, Pieces
 from service_kit.context import REQUEST_ID_HEADER
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
 from service_kit.errors import DeadlineExceeded, NotReady, ServiceError
+from service_kit.followed import Followed
 from service_kit.page import EngineName, NeuralStamp, Page, Parameters
+from service_kit.tls import calling_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +84,13 @@ class ModelServer:
         self._predict_url = httpx.URL(f"{base}/v1/models/{settings.model_name}:predict")
         self._ready_url = httpx.URL(f"{base}/v1/models/{settings.model_name}")
         self._engine_url = httpx.URL(f"{base}/engine")
-        self._transport = FreshConnections()
+        files = settings.model_server_files
+        self.certificates = (
+            Followed("TLS", files.paths, lambda: calling_context(files))
+            if settings.model_server_url.scheme == "https"
+            else None
+        )
+        self._transport = FreshConnections(self.certificates)
 
     async def read(self, image_b64: bytes, parameters: Parameters, call_id: str, deadline: Deadline) -> Page:
         """Read the page on a picture. A call that was refused or could not connect is repeated once.
@@ -186,6 +195,8 @@ class ModelServer:
                 )
             )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                log.error("TLS with the model server failed", extra={"cause": str(error)})  # noqa: TRY400
             raise ModelServerUnreachable(retry_after=1) from error
         except httpx.TimeoutException as error:
             raise DeadlineExceeded from error

@@ -246,6 +246,7 @@ def test_there_are_no_more_workers_than_the_memory_allows(
     [
         ({"memory_mib": 1024, "workers": 4}, "MEMORY_MIB 1024 leaves 176 to each of 4 WORKERS"),
         ({"memory_mib": 1024, "workers": 2, "worker_kill_mib": 400}, "1120 MiB are more than MEMORY_MIB 1024"),
+        ({"probe_port": 8080}, "PROBE_PORT must not be PORT"),
         ({"max_bodies_mib": 60}, "MAX_BODIES_MIB must be at least 67"),
     ],
 )
