@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
@@ -11,13 +12,13 @@ from starlette.middleware import Middleware
 
 from api_gateway import errors
 from api_gateway.admission import EarlyRefusal, RequestAdmission
-from api_gateway.auth import key_check
+from api_gateway.auth import digests, key_check
 from api_gateway.documents.composer import Composer
 from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
 from api_gateway.metrics import GatewayMetrics
 from api_gateway.problem import render
-from api_gateway.routes import health, languages, ocr
+from api_gateway.routes import health, languages, ocr, prometheus
 from api_gateway.schemas import OcrQuery
 from api_gateway.uploads.spool import sweep
 from api_gateway.upstream.client import ModelServer
@@ -33,18 +34,30 @@ from service_kit.errors import (
     ServiceError,
     UnknownLanguage,
 )
+from service_kit.followed import Followed, following
 from service_kit.outcome import RequestScope
+from service_kit.second_port import SecondPort
 from service_kit.server import Drain, serve
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from api_gateway.settings import GatewaySettings
 
 
 def run(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     drain = Drain()
-    serve(make_app(settings, drain), settings, drain, settings.grace_seconds)
+    second = SecondPort(settings.metrics_port, make_metrics_app()) if settings.metrics_port else None
+    serve(make_app(settings, drain), settings, drain, settings.grace_seconds, second)
+
+
+def make_metrics_app() -> FastAPI:
+    """What a metrics port of its own serves."""
+    app = FastAPI(openapi_url=None)
+    app.include_router(prometheus.make_router())
+    return app
 
 
 def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
@@ -64,13 +77,20 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ),
         metrics=metrics,
     )
+    keys = Followed("API keys", [settings.api_keys_file], lambda: digests(settings.keys), metrics.keys_reloaded)
     sweep(settings.spool)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with following(keys, model_server.certificates):
+            yield
 
     app = FastAPI(
         title="OCR gateway",
         summary="Send a picture or a document, get its text.",
         version="0.1.0",
         redoc_url=None,
+        lifespan=lifespan,
         middleware=[  # outermost first
             Middleware(
                 RequestScope,
@@ -84,10 +104,12 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
-    keys = [Depends(key_check(settings.keys))] if settings.keys else []
-    app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=keys)
-    app.include_router(languages.make_router(model_server), dependencies=keys)
+    guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
+    app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=guard)
+    app.include_router(languages.make_router(model_server), dependencies=guard)
     app.include_router(health.make_router(model_server, drain))
+    if not settings.metrics_port:
+        app.include_router(prometheus.make_router())
     return app
 
 

@@ -12,19 +12,23 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api_gateway.errors import Unauthorized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, if the gateway requires one.")
 
 
-def key_check(
-    keys: Iterable[str],
-) -> Callable[[Request, HTTPAuthorizationCredentials | None], Coroutine[None, None, None]]:
-    """A dependency that raises `Unauthorized` unless the request has one of the keys.
+def digests(keys: Iterable[str]) -> Sequence[bytes]:
+    """What `key_check` compares with.
 
     Clients send a key that is not ASCII as UTF-8 or as Latin-1: both are accepted.
     """
-    digests = [_digest(form) for key in keys for form in _forms(key)]
+    return [_digest(form) for key in keys for form in _forms(key)]
+
+
+def key_check(
+    accepted: Callable[[], Sequence[bytes]],
+) -> Callable[[Request, HTTPAuthorizationCredentials | None], Coroutine[None, None, None]]:
+    """A dependency that raises `Unauthorized` unless the request has a key whose digest is `accepted` now."""
 
     async def check(
         request: Request,
@@ -32,7 +36,7 @@ def key_check(
     ) -> None:
         given = _digest(_credentials(request))
         # Every key is compared, so that the time taken reveals nothing.
-        matches = sum(hmac.compare_digest(given, digest) for digest in digests)
+        matches = sum(hmac.compare_digest(given, digest) for digest in accepted())
         if not matches:
             raise Unauthorized
 

@@ -45,6 +45,11 @@ class GatewayMetrics:
         self.retries = Counter("gateway_upstream_retries", "Calls tried a second time.", registry=registry)
         self._received = Counter("gateway_received_bytes", "Bytes of request bodies received.", registry=registry)
         self._in_flight = Gauge("gateway_in_flight", "OCR requests being served.", registry=registry)
+        self._waiting = Gauge(
+            "gateway_requests_waiting",
+            "Pictures, and pages of documents, that wait for a model server to come.",
+            registry=registry,
+        )
         self._pages = Counter(
             "gateway_document_pages",
             "Pages of documents by outcome: ocr, embedded, mixed, or the code they failed with.",
@@ -57,7 +62,15 @@ class GatewayMetrics:
             ["code"],
             registry=registry,
         )
+        self._key_reloads = Counter(
+            "gateway_key_reloads",
+            "Attempts to read the changed file of API keys: ok, or failed, repeated while the file is not valid.",
+            ["outcome"],
+            registry=registry,
+        )
         self._documents = Gauge("gateway_documents_in_flight", "Documents being read.", registry=registry)
+        for attempt in ("ok", "failed"):
+            self._key_reloads.labels(attempt)
         for outcome in PAGE_OUTCOMES:
             self._pages.labels(outcome)
         for code in WARNINGS:
@@ -76,6 +89,9 @@ class GatewayMetrics:
     def document(self) -> contextlib.AbstractContextManager[None]:
         return self._documents.track_inprogress()
 
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        return self._waiting.track_inprogress()
+
     def document_page(self, page: AnswerPage) -> None:
         """Count one page of a document, by its final outcome."""
         self._pages.labels(page["code"] if page["status"] == "failed" else page["source"]).inc()
@@ -84,6 +100,9 @@ class GatewayMetrics:
     def page_warnings(self, page: AnswerPage) -> None:
         for code in page["warnings"]:
             self._warnings.labels(code if code in WARNINGS else "other").inc()
+
+    def keys_reloaded(self, outcome: str) -> None:
+        self._key_reloads.labels(outcome).inc()
 
     def end(self, outcome: str, status: int, request: RequestContext) -> None:
         self._in_flight.dec()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -12,12 +12,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from api_gateway.keys import read_keys, stripped
 from service_kit import cgroup
+from service_kit.followed import fault_of
 from service_kit.settings import HTTP_URL, MIB, ServiceSettings
+from service_kit.tls import PemFile, TlsFiles, calling_context
 
 UPLOAD_COPIES = 2.5  # the picture, its base64, and the part of it that is being sent
 _FORM_BYTES = 64 * 1024  # the multipart around a file
-_SHORTEST_KEY = 16
 _PROGRAM_MIB = 48  # what the idle gateway uses
 _PROGRAM_EIGHTHS = 1
 _CHILDREN_EIGHTHS = 4
@@ -40,14 +42,32 @@ class GatewaySettings(ServiceSettings):
     port: int = Field(default=8001, ge=1, le=65535)
     """Port to listen on."""
 
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port for `/metrics` alone, which then is not on `PORT`; 0: `/metrics` is on `PORT`."""
+
     model_server_url: str = Field(default="http://127.0.0.1:8080", pattern=HTTP_URL)
     """Where the model server is."""
+
+    model_server_ca_file: Path | None = None
+    """PEM file of the authorities that may issue the model server's certificate, with an https URL; empty: the
+    system's."""
+
+    model_server_cert_file: Path | None = None
+    """PEM file with the gateway's certificate, if the model server asks for one. All three files are read again
+    within seconds when they change."""
+
+    model_server_key_file: Path | None = None
+    """PEM file with the key of that certificate."""
 
     model_name: str = Field(default="ocr-model", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     """The model's name there."""
 
     connect_timeout_seconds: float = Field(default=2, gt=0)
     """Time to reach the model server; it is near, or it is down."""
+
+    wait_for_model_seconds: float = Field(default=0, ge=0)
+    """Longest time that a picture waits if no model server can be reached, because it is scaled from zero; then it
+    gets 503. 0: it gets 503 at once. Pages of documents wait at least two minutes."""
 
     memory_mib: int = Field(default=0, ge=0)
     """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
@@ -112,13 +132,14 @@ class GatewaySettings(ServiceSettings):
     """Keys that clients must send (`Authorization: Bearer KEY`), separated by commas; none: no key is needed."""
 
     api_keys_file: Path | None = None
-    """File with further keys, one per line; read at start."""
+    """File with further keys, one per line; read at start, and again within seconds when it changes. If the new
+    file is not valid, the keys before it stay."""
 
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(_stripped(value.split(",")))
+            return tuple(stripped(value.split(",")))
         return value
 
     @model_validator(mode="after")
@@ -136,9 +157,14 @@ class GatewaySettings(ServiceSettings):
 
     def _faults(self) -> Iterator[str]:
         """What is wrong; the chart says the same, in the same words, of values from which such settings follow."""
-        yield from self._key_faults()
+        yield from fault_of(lambda: self.keys)
+        yield from self._tls_faults()
         if self.shutdown_grace_seconds < self.request_timeout_seconds:
             yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
+        if self.wait_for_model_seconds >= self.request_timeout_seconds:
+            yield "WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT_SECONDS"
+        if self.metrics_port == self.port:
+            yield "METRICS_PORT must not be PORT"
         if self.test_splitter and self.environment != "test":
             yield "TEST_SPLITTER is for ENVIRONMENT=test only"
         if self.spool_dir and not self.spool_dir.is_dir():
@@ -175,18 +201,13 @@ class GatewaySettings(ServiceSettings):
                 f"{UPLOAD_COPIES} times MAX_UPLOAD_MIB and its form"
             )
 
-    def _key_faults(self) -> Iterator[str]:
-        try:
-            keys = self.keys
-        except (OSError, UnicodeDecodeError):
-            yield "API_KEYS_FILE is not a file of UTF-8 text that can be read"
-            return
-        if self.api_keys_file and not keys:
-            yield "API_KEYS_FILE contains no key, so that everybody could use the gateway"
-        if any(len(key) < _SHORTEST_KEY for key in keys):
-            yield f"an API key has fewer than {_SHORTEST_KEY} characters: too easy to guess"
-        if not all(key.isprintable() and " " not in key for key in keys):
-            yield "an API key contains a space, a control character or bytes that are not UTF-8"
+    def _tls_faults(self) -> Iterator[str]:
+        files = self.model_server_files
+        if any(files.paths):
+            yield from fault_of(lambda: calling_context(files))
+            if not self.model_server_url.startswith("https:"):
+                names = ", ".join(file.setting for file in files if file.path)
+                yield f"MODEL_SERVER_URL must begin with https:// for {names}"
 
     def memory_rows(self) -> dict[str, int]:
         """The table of the container's memory, in MiB: each part and the limit that is enforced on it."""
@@ -213,8 +234,20 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        listed = self.api_keys_file.read_text("utf-8").split("\n") if self.api_keys_file else []
-        return (*(key.get_secret_value() for key in self.api_keys), *_stripped(listed))
+        """The keys of both settings; reads the file.
+
+        Raises:
+            Unusable.
+        """
+        return read_keys((key.get_secret_value() for key in self.api_keys), self.api_keys_file)
+
+    @property
+    def model_server_files(self) -> TlsFiles:
+        return TlsFiles(
+            PemFile("MODEL_SERVER_CERT_FILE", self.model_server_cert_file),
+            PemFile("MODEL_SERVER_KEY_FILE", self.model_server_key_file),
+            PemFile("MODEL_SERVER_CA_FILE", self.model_server_ca_file),
+        )
 
     @property
     def max_upload_bytes(self) -> int:
@@ -233,8 +266,3 @@ class GatewaySettings(ServiceSettings):
     def max_body_bytes(self) -> int:
         """The largest picture or document, and the multipart around it."""
         return max(self.max_upload_bytes, self.max_document_bytes) + _FORM_BYTES
-
-
-def _stripped(keys: Iterable[str]) -> Iterator[str]:
-    """Strip ASCII blanks only: `str.strip` would also remove bytes of a key that is not ASCII."""
-    return filter(None, (key.strip(" \t\r\n") for key in keys))

@@ -20,13 +20,17 @@ from model_server.bodies import BodyAdmission
 from model_server.image_header import FORMATS
 from model_server.metrics import ModelServerMetrics
 from model_server.model import OcrModel
+from model_server.probes import Probes
 from model_server.workers import Workers
 from service_kit import errors
 from service_kit.body import BodyLimits
 from service_kit.errors import ServiceError
+from service_kit.followed import Followed
 from service_kit.outcome import RequestScope
+from service_kit.second_port import SecondPort
 from service_kit.server import Drain, serve
 from service_kit.settings import MIB
+from service_kit.tls import listening_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -48,7 +52,11 @@ _CLOSED = re.compile(r"/v2/repository/|/v[12]/.*:explain$|/docs|/openapi\.json$"
 def run(settings: ModelServerSettings) -> None:
     """Serve until a signal arrives."""
     drain = Drain()
-    serve(make_app(settings, drain), settings, drain, settings.shutdown_grace_seconds)
+    app = make_app(settings, drain)
+    second = SecondPort(settings.probe_port, Probes(app, settings.model_name)) if settings.probe_port else None
+    files = settings.tls_files
+    tls = Followed("TLS", files.paths, lambda: listening_context(files)) if settings.tls_cert_file else None
+    serve(app, settings, drain, settings.shutdown_grace_seconds, second, tls)
 
 
 def make_app(settings: ModelServerSettings, drain: Drain) -> FastAPI:

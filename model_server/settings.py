@@ -14,8 +14,10 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from model_server.cpus import allowed_cpus
 from service_kit import cgroup
+from service_kit.followed import fault_of
 from service_kit.page import EngineName
 from service_kit.settings import MIB, ServiceSettings
+from service_kit.tls import PemFile, TlsFiles, listening_context
 
 BODY_FACTOR = 2.5  # memory per byte of body: the body, and the pictures decoded from its base64
 _PROGRAM_MIB = 200  # the parent process without bodies, and with the parts of a page that it passes on
@@ -33,6 +35,21 @@ class ModelServerSettings(ServiceSettings):
 
     port: int = Field(default=8080, ge=1, le=65535)
     """Port to listen on."""
+
+    probe_port: int = Field(default=0, ge=0, le=65535)
+    """Second port, always plain HTTP, with `/v1/models/{name}`, `/v2/health/live`, `/v2/health/ready` and
+    `/metrics` alone, for probes and Prometheus when `PORT` asks for client certificates; 0: none."""
+
+    tls_cert_file: Path | None = None
+    """PEM file with the server's certificate, which makes `PORT` speak TLS; empty: plain HTTP. All three files are
+    read again within seconds when they change."""
+
+    tls_key_file: Path | None = None
+    """PEM file with the key of that certificate."""
+
+    tls_client_ca_file: Path | None = None
+    """PEM file of the authorities that may issue clients' certificates; `PORT` then refuses callers without one.
+    Empty: no certificate is asked for."""
 
     model_name: str = Field(default="ocr-model", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     """Name in the URLs of the KServe protocols."""
@@ -118,6 +135,7 @@ class ModelServerSettings(ServiceSettings):
             yield "TEST_ENGINE and TEST_NEURAL are for ENVIRONMENT=test only"
         if self.shutdown_grace_seconds < self.request_timeout_seconds:
             yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
+        yield from self._port_faults()
         if self.engine == "neural" and not self.neural:
             yield "ENGINE=neural needs NEURAL=true"
         if self.max_bodies_mib * MIB < BODY_FACTOR * self.max_body_bytes:
@@ -151,6 +169,21 @@ class ModelServerSettings(ServiceSettings):
             yield f"WORKER_KILL_MIB={self.kill_mib} is less than {least}, which a worker needs"
         elif self.kill_mib < self.recycle_mib:
             yield f"WORKER_KILL_MIB={self.kill_mib} must not be below WORKER_RECYCLE_MIB={self.recycle_mib}"
+
+    def _port_faults(self) -> Iterator[str]:
+        if self.probe_port == self.port:
+            yield "PROBE_PORT must not be PORT"
+        if self.tls_client_ca_file and not (self.tls_cert_file or self.tls_key_file):
+            yield "TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE"
+        yield from fault_of(lambda: listening_context(self.tls_files))
+
+    @property
+    def tls_files(self) -> TlsFiles:
+        return TlsFiles(
+            PemFile("TLS_CERT_FILE", self.tls_cert_file),
+            PemFile("TLS_KEY_FILE", self.tls_key_file),
+            PemFile("TLS_CLIENT_CA_FILE", self.tls_client_ca_file),
+        )
 
     @cached_property
     def container_mib(self) -> int:

@@ -188,7 +188,8 @@ class _AnswerTransport(asyncio.Transport):
             return
         if self._cycle.more_body and self._cycle.response_complete:
             self._ended = True
-            self._transport.write_eof()
+            if self._transport.can_write_eof():  # not with TLS: there the guard timer ends the answer, too
+                self._transport.write_eof()
         else:
             self._transport.close()
 

@@ -5,7 +5,8 @@ Shutting down, on the first SIGTERM or SIGINT:
 2. After `SHUTDOWN_DELAY_SECONDS`, while load balancers choose other replicas, the listening socket closes
    without resetting connections.
 3. Requests in flight get up to `grace_seconds` to finish; then they are cancelled and answered with 503.
-4. The application's lifespan ends, its child processes end, and the process exits with 0.
+4. A second port closes, if there is one. The application's lifespan ends, its child processes end, and the process
+   exits with 0.
 A second signal skips the delay; a SIGTERM before the server is up ends the process with 0 immediately.
 """
 
@@ -16,14 +17,17 @@ import contextlib
 import logging
 import os
 import signal
+import ssl
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvicorn
 
-from service_kit.connection import KEEP_ALIVE_SECONDS, GuardedProtocol
+from service_kit.connection import FIRST_REQUEST_SECONDS, KEEP_ALIVE_SECONDS, LINGER_SECONDS, GuardedProtocol
+from service_kit.followed import Followed, following
 from service_kit.listener import BACKLOG, accept_all, listen, refuse_new
+from service_kit.tls import renewed_context
 
 if TYPE_CHECKING:
     import socket
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from service_kit.second_port import SecondPort
     from service_kit.settings import ServiceSettings
 
 log = logging.getLogger("server")
@@ -65,17 +70,32 @@ class Drain:
         return self.started
 
 
-def serve(app: ASGIApp, settings: ServiceSettings, drain: Drain, grace_seconds: float) -> None:
-    """Serve until a signal arrives.
+def serve(
+    app: ASGIApp,
+    settings: ServiceSettings,
+    drain: Drain,
+    grace_seconds: float,
+    second: SecondPort | None = None,
+    tls: Followed[ssl.SSLContext] | None = None,
+) -> None:
+    """Serve until a signal arrives; with `tls`, only over TLS, except on the second port.
 
     Raises:
-        SystemExit: the port is not available, or the application did not start.
+        SystemExit: a port is not available, or the application did not start.
     """
-    config = uvicorn.Config(
-        _with_plain_failure(app),
+    listener = listen(settings.host, settings.port)
+    if second is not None:
+        second.bind(settings.host, _config(second.app, settings, lifespan="off"))
+    config = _config(_with_plain_failure(app), settings, lifespan="on")
+    _Server(config, listener, settings, drain, grace_seconds, second, tls).run()
+
+
+def _config(app: ASGIApp, settings: ServiceSettings, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         http=type("Protocol", (GuardedProtocol,), {"settings": settings}),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        lifespan="on",
+        lifespan=lifespan,
         ws="none",
         log_config=None,
         access_log=False,
@@ -84,7 +104,6 @@ def serve(app: ASGIApp, settings: ServiceSettings, drain: Drain, grace_seconds: 
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         backlog=BACKLOG,
     )
-    _Server(config, listen(settings.host, settings.port), settings, drain, grace_seconds).run()
 
 
 def _with_plain_failure(app: ASGIApp) -> ASGIApp:
@@ -116,8 +135,19 @@ class _Server(uvicorn.Server):
         settings: ServiceSettings,
         drain: Drain,
         grace_seconds: float,
+        second: SecondPort | None,
+        tls: Followed[ssl.SSLContext] | None,
     ) -> None:
         super().__init__(config)
+        self._second = second
+        self._tls = tls
+        self._secure: dict[str, Any] = {}
+        if tls is not None:
+            self._secure = {
+                "ssl": renewed_context(tls),
+                "ssl_handshake_timeout": settings.header_timeout_seconds,
+                "ssl_shutdown_timeout": LINGER_SECONDS,
+            }
         self._listener = listener
         self._drain = drain
         self._delay_seconds = settings.shutdown_delay_seconds
@@ -127,6 +157,10 @@ class _Server(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         super().run(sockets or [self._listener])
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        async with following(self._tls):
+            await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         if not self.started:
@@ -141,11 +175,18 @@ class _Server(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        await super().startup([])
+        self.servers = [
+            await asyncio.get_running_loop().create_server(
+                self._new_protocol, sock=self._listener, backlog=BACKLOG, **self._secure
+            )
+        ]
         self._look_at_readers()
         name, port = self._listener.getsockname()[:2]
         log.info("listening", extra={"host": name, "port": port})
+        if self._second is not None:
+            await self._second.open()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         """Replaces uvicorn's shutdown, which gives cancelled requests no time to answer."""
@@ -160,6 +201,8 @@ class _Server(uvicorn.Server):
             for task in tasks:
                 task.cancel()
             await self._all_answered(_LAST_ANSWERS_SECONDS)
+        if self._second is not None:
+            self._second.close()
         await self.lifespan.shutdown()
 
     async def _accept_the_last(self) -> None:
@@ -170,7 +213,12 @@ class _Server(uvicorn.Server):
         self._listener.close()
         for connection in late:
             connection.setblocking(False)
-            await asyncio.get_running_loop().connect_accepted_socket(self._new_protocol, connection)
+        secure = {**self._secure, "ssl_handshake_timeout": FIRST_REQUEST_SECONDS} if self._secure else {}
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(
+            *(loop.connect_accepted_socket(self._new_protocol, connection, **secure) for connection in late),
+            return_exceptions=True,  # a client that fails its handshake
+        )
 
     async def _all_answered(self, seconds: float) -> bool:
         """Wait up to this many seconds until all requests are answered; whether they are."""
@@ -182,7 +230,7 @@ class _Server(uvicorn.Server):
         return False
 
     def _look_at_readers(self) -> None:
-        for connection in list(self.server_state.connections):
+        for connection in [*self.server_state.connections, *(self._second.connections if self._second else ())]:
             assert isinstance(connection, GuardedProtocol)  # noqa: S101 - narrows the type
             connection.look()
         asyncio.get_running_loop().call_later(self._look_seconds, self._look_at_readers)

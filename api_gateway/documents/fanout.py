@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from api_gateway.answer import failed_page, read_page
 from api_gateway.documents.mixing import mix
-from api_gateway.errors import BROKEN, REFUSALS
+from api_gateway.errors import BROKEN, REFUSALS, ModelServerUnreachable
 from service_kit.budget import Budget, Share
 from service_kit.context import page_id
 from service_kit.deadline import Deadline
@@ -36,7 +36,7 @@ _UNSENT = 128  # maximum pages from the first one that is not sent yet to the la
 _MOST_ATTEMPTS = 3
 _PAUSES = (0.0, 0.2, 1.0)  # seconds after each: meanwhile Kubernetes removes a dying pod from the Service
 _MOST_TIMEOUTS = 2  # a page that times out mostly does so again
-_PATIENCE_SECONDS = 120.0  # of refusals without any page of the document being read
+_PATIENCE_SECONDS = 120.0  # of refusals without any page of the document being read; longer if the settings say so
 _LONGEST_PAUSE = 5.0
 _WORD_BYTES = 1000  # in memory, for an embedded word of a page that has a picture as well
 _OF_THE_REQUEST = 400  # a status that concerns the whole request
@@ -204,7 +204,11 @@ class Fanout:
             if pause >= self._deadline.left():
                 raise failure
             log.info("page put back", extra={"page": number, "code": failure.code, "attempts": attempts[0]})
-            await asyncio.sleep(pause)
+            if isinstance(failure, ModelServerUnreachable):
+                server = self._shared.model_server
+                await server.arrival.wait(min(max(pause, server.patience_seconds), self._deadline.left()))
+            else:
+                await asyncio.sleep(pause)
 
     async def _call(self, number: int, split: SplitPage) -> Page:
         shared = self._shared
@@ -227,5 +231,6 @@ class Fanout:
 
     def _is_final(self, failure: ServiceError, attempts: int, timeouts: int) -> bool:
         if failure.code in REFUSALS:
-            return self._refused_since is not None and time.monotonic() - self._refused_since > _PATIENCE_SECONDS
+            patience = max(_PATIENCE_SECONDS, self._shared.model_server.patience_seconds)
+            return self._refused_since is not None and time.monotonic() - self._refused_since > patience
         return failure.code not in BROKEN or attempts >= _MOST_ATTEMPTS or timeouts >= _MOST_TIMEOUTS

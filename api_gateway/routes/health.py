@@ -1,11 +1,10 @@
-"""GET /health/live, /health/serving, /health/ready and /metrics: these never require an API key."""
+"""GET /health/live, /health/serving and /health/ready: these never require an API key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Request, Response
-from prometheus_client import REGISTRY, exposition
+from fastapi import APIRouter
 
 from api_gateway.problem import responses
 from api_gateway.schemas import Health
@@ -43,10 +42,5 @@ def make_router(model_server: ModelServer, drain: Drain) -> APIRouter:
         if not await model_server.is_ready():
             raise NotReady("The model server is not ready.", retry_after=1)
         return Health(status="ready")
-
-    @router.get("/metrics", summary="Counters for Prometheus", response_class=Response)
-    async def metrics(request: Request) -> Response:
-        encoder, media_type = exposition.choose_encoder(request.headers.get("accept", ""))
-        return Response(encoder(REGISTRY), headers={"content-type": media_type})
 
     return router

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,14 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from api_gateway.errors import REFUSALS, RELAYED, ModelServerFailed, ModelServerUnreachable, Relayed
+from api_gateway.upstream.arrival import Arrival
 from api_gateway.upstream.transport import FreshConnections, Pieces
 from service_kit.context import REQUEST_ID_HEADER
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
 from service_kit.errors import DeadlineExceeded, NotReady, ServiceError
+from service_kit.followed import Followed
 from service_kit.page import EngineName, NeuralStamp, Page, Parameters
+from service_kit.tls import calling_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,22 +76,32 @@ class ModelServer:
 
     def __init__(self, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._connect_seconds = settings.connect_timeout_seconds
+        self.patience_seconds = settings.wait_for_model_seconds
+        self.arrival = Arrival(self.is_ready, metrics.waiting)
         self._metrics = metrics
         self._retries = _RetryBudget()
-        base = str(settings.model_server_url).rstrip("/")
+        base = settings.model_server_url.rstrip("/")
         self._predict_url = httpx.URL(f"{base}/v1/models/{settings.model_name}:predict")
         self._ready_url = httpx.URL(f"{base}/v1/models/{settings.model_name}")
         self._engine_url = httpx.URL(f"{base}/engine")
-        self._transport = FreshConnections()
+        files = settings.model_server_files
+        self.certificates = (
+            Followed("TLS", files.paths, lambda: calling_context(files))
+            if settings.model_server_url.startswith("https:")
+            else None
+        )
+        self._transport = FreshConnections(self.certificates)
 
     async def read(self, image_b64: bytes, parameters: Parameters, call_id: str, deadline: Deadline) -> Page:
         """Read the page on a picture. A call that was refused or could not connect is repeated once.
+
+        If no model server can be reached, wait for one, if the settings say so.
 
         Raises:
             Relayed, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed.
         """
         call = _Call(_body(image_b64, parameters), call_id, deadline)
-        return await self._timed(self._call_twice_at_most(call), deadline)
+        return await self._timed(self._call_patiently(call), deadline)
 
     async def read_document_page(
         self, image_b64: bytes, parameters: Parameters, call_id: str, deadline: Deadline
@@ -137,6 +151,16 @@ class ModelServer:
         finally:
             self._metrics.upstream.observe(time.monotonic() - began)
 
+    async def _call_patiently(self, call: _Call) -> Page:
+        patience = Deadline(self.patience_seconds)
+        while True:
+            try:
+                return await self._call_twice_at_most(call)
+            except ModelServerUnreachable:
+                seconds = min(patience.left(), call.deadline.left() - _MARGIN)
+                if seconds <= 0 or not await self.arrival.wait(seconds):
+                    raise
+
     async def _call_twice_at_most(self, call: _Call) -> Page:
         """The repeated call uses a new connection, possibly to another pod."""
         try:
@@ -171,6 +195,8 @@ class ModelServer:
                 )
             )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                log.error("TLS with the model server failed", extra={"cause": str(error)})  # noqa: TRY400
             raise ModelServerUnreachable(retry_after=1) from error
         except httpx.TimeoutException as error:
             raise DeadlineExceeded from error

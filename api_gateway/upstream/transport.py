@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import httptools
 import httpx
+
+from service_kit.followed import Followed
 
 _LARGEST_ANSWER = 32 * 1024 * 1024  # the words of one page; the model server has the same limit
 _WRITTEN_AT_ONCE = 256 * 1024
@@ -36,8 +38,9 @@ class FreshConnections(httpx.AsyncBaseTransport):
         httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError: something may have been done.
     """
 
-    def __init__(self) -> None:
-        self._tls = ssl.create_default_context()
+    def __init__(self, tls: Followed[ssl.SSLContext] | None) -> None:
+        """`tls` is for https URLs; its present value is used for each connection."""
+        self._tls = tls
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         limits = request.extensions.get("timeout", {})
@@ -52,14 +55,13 @@ class FreshConnections(httpx.AsyncBaseTransport):
 
     async def _connect(self, request: httpx.Request, seconds: float | None) -> _Connection:
         url = request.url
-        secure = url.scheme == "https"
         try:
             async with asyncio.timeout(seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: _Connection(request),
                     url.host,
-                    url.port or (443 if secure else 80),
-                    ssl=self._tls if secure else None,
+                    url.port or (443 if self._tls else 80),
+                    ssl=self._tls.value if self._tls else None,
                 )
         except TimeoutError:
             raise httpx.ConnectTimeout("no connection in time", request=request) from None
@@ -78,12 +80,15 @@ class _Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
         self._transport: asyncio.Transport | None = None
+        self._unsent: Iterator[memoryview] = iter(())
+        self._paused = False
 
     def close(self) -> None:
         """Close the connection, and drop what was not sent."""
         self.answer.cancel()
         if self._transport is not None:
             self._transport.abort()
+        self._unsent = iter(())
         self._parser = None  # breaks a reference cycle, so that memory is freed at once
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -96,10 +101,21 @@ class _Connection(asyncio.Protocol):
         body = request.stream.pieces if isinstance(request.stream, Pieces) else ()
         if sum(map(len, body)) < _WRITTEN_AT_ONCE:
             transport.write(b"".join([*head, *body]))
-        else:  # no copy of it
+        elif transport.get_extra_info("sslcontext") is None:  # no copy of it
             transport.write(b"".join(head))
             for piece in body:
                 transport.write(piece)
+        else:  # TLS encrypts, and so copies, what is written
+            transport.write(b"".join(head))
+            self._unsent = _small(body)
+            self._write_on()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._write_on()
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None:
@@ -126,6 +142,18 @@ class _Connection(asyncio.Protocol):
                 httpx.Response(self._parser.get_status_code(), headers=self._headers, content=bytes(self._body))
             )
 
+    def _write_on(self) -> None:
+        """Write what is left, until the transport has enough."""
+        assert self._transport is not None  # noqa: S101 - narrows the type
+        while not self._paused and (piece := next(self._unsent, None)) is not None:
+            self._transport.write(piece)
+
     def _fail(self, error: httpx.TransportError) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
+
+
+def _small(pieces: Sequence[bytes]) -> Iterator[memoryview]:
+    for piece in pieces:
+        for at in range(0, len(piece), _WRITTEN_AT_ONCE):
+            yield memoryview(piece)[at : at + _WRITTEN_AT_ONCE]

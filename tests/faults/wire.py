@@ -233,8 +233,8 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def stand_in() -> Iterator[StandIn]:
-    """A stand-in for the model server, on its own port."""
+def stand_in(port: int = 0) -> Iterator[StandIn]:
+    """A stand-in for the model server, on a port of its own."""
     told = StandIn()
 
     class Handler(socketserver.BaseRequestHandler):
@@ -246,7 +246,7 @@ def stand_in() -> Iterator[StandIn]:
         daemon_threads = True
         request_queue_size = 128
 
-    with Server((HOST, 0), Handler) as server:
+    with Server((HOST, port), Handler) as server:
         told.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI, Request, Response
 
-from api_gateway.auth import key_check
+from api_gateway.auth import digests, key_check
 from api_gateway.errors import Unauthorized
 
 LATIN = "schlüssel-à-à-à-à"  # à ends in the byte A0 as UTF-8, which is a blank in Latin-1
@@ -20,9 +20,8 @@ async def _refuse(_request: Request, _error: Exception) -> Response:
     return Response(status_code=401)
 
 
-APP = FastAPI(
-    dependencies=[Depends(key_check([PLAIN, LATIN, CYRILLIC]))], exception_handlers={Unauthorized: _refuse}
-)
+ACCEPTED = digests([PLAIN, LATIN, CYRILLIC])
+APP = FastAPI(dependencies=[Depends(key_check(lambda: ACCEPTED))], exception_handlers={Unauthorized: _refuse})
 APP.add_api_route("/", lambda: "in")
 
 

@@ -162,6 +162,8 @@ def test_the_memory_is_that_of_the_control_group(no_limit: pytest.MonkeyPatch) -
         ({"max_document_mib": 961}, "MAX_DISK_MIB=960 is less than MAX_DOCUMENT_MIB=961"),
         ({"max_disk_mib": 99}, "MAX_DISK_MIB=99 is less than MAX_DOCUMENT_MIB=100"),
         ({"document_grace_seconds": -1}, "document_grace_seconds"),
+        ({"wait_for_model_seconds": 30}, "WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT_SECONDS"),
+        ({"metrics_port": 8001}, "METRICS_PORT must not be PORT"),
         ({"spool_dir": "/nowhere"}, "SPOOL_DIR is not a folder"),
         ({"api_keys": "0123456789abcdef 2"}, "an API key contains a space"),
         ({"api_keys": "0123456789abcdef\x07"}, "an API key contains a space, a control character"),
@@ -244,6 +246,7 @@ def test_there_are_no_more_workers_than_the_memory_allows(
             "MEMORY_MIB=1024 is less than the sum of 200 MiB",
         ),
         ({"max_bodies_mib": 60}, "MAX_BODIES_MIB=60 is less than 67"),
+        ({"probe_port": 8080}, "PROBE_PORT must not be PORT"),
     ],
 )
 def test_what_the_model_server_refuses(given: dict[str, Any], expected: str) -> None:

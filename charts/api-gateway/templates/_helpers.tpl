@@ -175,6 +175,9 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- if lt (include "api-gateway.graceSeconds" . | float64) (float64 $config.requestTimeoutSeconds) }}
 shutdown.graceSeconds: SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS
 {{- end }}
+{{- if ge ($config.waitForModelSeconds | default 0 | float64) (float64 $config.requestTimeoutSeconds) }}
+config.waitForModelSeconds: WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT_SECONDS
+{{- end }}
 {{- if lt (float64 $disk) $document }}
 spool.sizeLimit, config.maxDiskMib: MAX_DISK_MIB={{ $disk }} is less than MAX_DOCUMENT_MIB={{ $document }}
 {{- end }}
