@@ -2,7 +2,8 @@
 
     kubectl get --raw /openapi/v2 | python -m scripts.kube_schemas
 
-Run it against a cluster with Argo CD to support a new Kubernetes version. The schemas are strict (unknown fields
+Run it against a cluster with Argo CD and the CRDs of the Gateway API, KEDA and the Prometheus operator, to support
+a new version of one. The schemas are strict (unknown fields
 are errors) and small (no descriptions); of the ApplicationSet's generators only `list` is kept.
 """
 
@@ -26,6 +27,11 @@ KINDS = {
     ("networking.k8s.io", "v1", "Ingress"),
     ("networking.k8s.io", "v1", "NetworkPolicy"),
     ("policy", "v1", "PodDisruptionBudget"),
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
+    ("keda.sh", "v1alpha1", "ScaledObject"),
+    ("monitoring.coreos.com", "v1", "PodMonitor"),
+    ("monitoring.coreos.com", "v1", "PrometheusRule"),
+    ("monitoring.coreos.com", "v1", "ServiceMonitor"),
     ("argoproj.io", "v1alpha1", "AppProject"),
     ("argoproj.io", "v1alpha1", "ApplicationSet"),
 }

@@ -28,7 +28,7 @@ OPTIONAL = (
     *((files, NAMED) for files in ("*.md", "*.sh", "Makefile", "compose.yaml", "docs/*.md", "scripts/**/*.sh")),
     *((files, NAMED) for files in ("argo-cd/*.yaml", "charts/*/README.md", ".github/workflows/*.yml")),
     ("argo-cd/*.yaml", rf"(?i)^ *(?:- )?\w*revision: \"?v?{NUMBER}\"?$"),
-    ("docs/releases.md", rf"\bv{NUMBER}\b"),
+    *((file, rf"\bv{NUMBER}\b") for file in ("docs/releases.md", "docs/kubernetes.md")),
     ("docs/releases.md", rf"--draft {NUMBER}"),
 )
 CHANGELOG = Path("CHANGELOG.md")

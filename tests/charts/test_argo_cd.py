@@ -58,7 +58,8 @@ def test_one_command_points_them_at_a_fork(tmp_path: Path) -> None:
         assert "https://git.example/me/ocr/blob/HEAD/docs/operations.md#ocrerrors" in path.read_text()
         assert "example/ocr-service" not in path.read_text()
     (repository,) = PROJECT["spec"]["sourceRepos"]
-    point_at_fork.point(tmp_path, repository, "v0.1.0")
+    (element,) = SETS[0]["spec"]["generators"][0]["list"]["elements"]
+    point_at_fork.point(tmp_path, repository, element["revision"])
     for path in (*MANIFESTS, *Path("grafana").iterdir(), *Path("prometheus").iterdir()):
         assert (tmp_path / path).read_text() == path.read_text(), "and back"
 

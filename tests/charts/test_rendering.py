@@ -53,7 +53,14 @@ def test_all_options_are_valid_together_and_both_helms_render_the_same(chart: st
 
 def together(chart: str, without: str = "") -> tools.Values:
     """Of options that exclude each other, the first."""
-    left_out = {without, "no limits", "no tests", "pod monitor", "keys of another" if without != "keys" else ""}
+    left_out = {
+        without,
+        "no limits",
+        "no tests",
+        "pod monitor",
+        "keda",
+        "keys of another" if without != "keys" else "",
+    }
     return tools.merged(*(values for name, values in tools.OPTIONS[chart].items() if name not in left_out))
 
 

@@ -62,6 +62,7 @@ SHARED: dict[str, Values] = {
 OPTIONS: dict[str, dict[str, Values]] = {
     "model-server": SHARED
     | {
+        "keda": {"keda": {"enabled": True}},
         "languages": {
             "config": {"languages": ["eng", "deu"]},
             "tessdata": {"volume": {"persistentVolumeClaim": {"claimName": "tessdata"}}},
