@@ -90,7 +90,7 @@ def test_scrape_annotations_stand_on_the_pods_alone_or_a_monitor_does(chart: str
     scraped = {key: value for key, value in annotations.items() if key.startswith("prometheus.io/")}
     expected = {
         "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(container(rendered)["ports"][0]["containerPort"]),
+        "prometheus.io/port": str(container(rendered)["ports"][-1]["containerPort"]),
         "prometheus.io/path": "/metrics",
     }
     monitors = {"service monitor": "ServiceMonitor", "pod monitor": "PodMonitor"}
@@ -447,17 +447,25 @@ def test_network_policies_admit_the_gateway_prometheus_and_the_test() -> None:
     model = one(option("model-server", "network policy"), "NetworkPolicy")["spec"]
     assert model["egress"] == []
     assert model["policyTypes"] == ["Ingress", "Egress"]
-    (rule,) = model["ingress"]
-    assert rule["from"] == [
+    callers, prometheus = model["ingress"]
+    assert callers["from"] == [
         {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "api-gateway"}}},
         {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "model-server-test"}}},
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
     ]
+    assert prometheus["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    ]
+    assert [rule["ports"][0]["port"] for rule in model["ingress"]] == ["http", "http"]
+    secured = merged_option("model-server", "network policy", "tls")
+    assert [rule["ports"][0]["port"] for rule in one(secured, "NetworkPolicy")["spec"]["ingress"]] == ["http", "plain"]
     gateway_labels = pod(option("api-gateway", "default"))["metadata"]["labels"]
     assert gateway_labels["app.kubernetes.io/name"] == "api-gateway"
 
     gateway = one(option("api-gateway", "network policy"), "NetworkPolicy")["spec"]
-    assert "from" not in gateway["ingress"][0]
+    clients, prometheus = gateway["ingress"]
+    assert "from" not in clients
+    assert (clients["ports"][0]["port"], prometheus["ports"][0]["port"]) == ("http", "metrics")
+    assert "namespaceSelector" in prometheus["from"][0]
     ports = [port for rule in gateway["egress"] for port in rule["ports"]]
     assert ports == [
         {"port": 53, "protocol": "UDP"},
@@ -465,7 +473,86 @@ def test_network_policies_admit_the_gateway_prometheus_and_the_test() -> None:
         {"port": "http", "protocol": "TCP"},
     ]
     known = one(option("api-gateway", "known callers"), "NetworkPolicy")["spec"]["ingress"][0]["from"]
-    assert len(known) == 3
+    assert len(known) == 2
+
+
+def merged_option(chart: str, *names: str) -> tools.Rendered:
+    return render(chart, tools.merged(*(tools.OPTIONS[chart][name] for name in names)))
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [("tls", ["CERT", "KEY"]), ("tls for known callers", ["CERT", "KEY", "CLIENT_CA"])],
+)
+def test_with_tls_probes_and_prometheus_have_a_plain_port(name: str, files: list[str]) -> None:
+    """The kubelet has no client certificate."""
+    rendered = option("model-server", name)
+    ports = {port["name"]: port["containerPort"] for port in container(rendered)["ports"]}
+    assert ports == {"http": 8080, "plain": 8081}
+    settings = env(rendered)
+    assert settings["MODEL_SERVER_PROBE_PORT"] == "8081"
+    assert [key for key in sorted(settings) if "TLS" in key] == sorted(f"MODEL_SERVER_TLS_{file}_FILE" for file in files)
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container(rendered)[probe]["httpGet"]["port"] == "plain"
+    for path in (settings[key] for key in settings if "TLS" in key):
+        assert path.startswith("/run/secrets/tls/"), "a folder, so that renewed files are seen"
+    (test,) = of_kind(rendered, "Pod")
+    assert test["spec"]["containers"][0]["command"][2].startswith("https://")
+
+
+def test_the_gateway_checks_the_model_server_s_certificate_and_shows_its_own() -> None:
+    settings = env(option("api-gateway", "tls to the model server"))
+    assert {key: value for key, value in settings.items() if key.startswith("API_GATEWAY_MODEL_SERVER_")} == {
+        "API_GATEWAY_MODEL_SERVER_URL": "https://model-server:8080",
+        "API_GATEWAY_MODEL_SERVER_CA_FILE": "/run/secrets/model-server/ca.crt",
+        "API_GATEWAY_MODEL_SERVER_CERT_FILE": "/run/secrets/model-server/tls.crt",
+        "API_GATEWAY_MODEL_SERVER_KEY_FILE": "/run/secrets/model-server/tls.key",
+    }
+    said = tools.refusal("api-gateway", {"modelServerTls": {"existingSecret": "gateway-tls"}})
+    assert "MODEL_SERVER_URL must begin with https:// for MODEL_SERVER_CA_FILE" in said
+
+
+def test_metrics_are_on_a_port_that_nothing_outside_leads_to() -> None:
+    rendered = merged_option("api-gateway", "ingress", "http route", "service monitor")
+    assert env(rendered)["API_GATEWAY_METRICS_PORT"] == "8002"
+    outside = str([one(rendered, kind) for kind in ("Ingress", "HTTPRoute")])
+    assert "8002" not in outside
+    assert "metrics" not in outside
+    assert one(rendered, "ServiceMonitor")["spec"]["endpoints"][0]["port"] == "metrics"
+    assert "metrics" in [port["name"] for port in one(rendered, "Service")["spec"]["ports"]]
+
+
+@pytest.mark.parametrize("major", tools.HELMS)
+def test_keda_counts_what_waits_and_owns_the_replicas(major: int) -> None:
+    rendered = option("model-server", "keda", major)
+    assert "replicas" not in one(rendered, "Deployment")["spec"]
+    scaler = one(rendered, "ScaledObject")["spec"]
+    assert (scaler["scaleTargetRef"]["name"], scaler["minReplicaCount"]) == ("model-server", 0)
+    queued, waiting = (trigger["metadata"] for trigger in scaler["triggers"])
+    assert queued["query"] == 'sum(ocr_in_flight{namespace="ocr"})'
+    assert (waiting["valueLocation"], waiting["url"]) == ("gateway_requests_waiting", "http://api-gateway:8002/metrics")
+    both = {"keda": {"enabled": True}, "autoscaling": {"enabled": True}}
+    assert "each would undo what the other does" in tools.refusal("model-server", both)
+
+
+def test_kserve_makes_the_pods_that_the_chart_s_service_finds() -> None:
+    rendered = render("model-server", {"inferenceService": {"enabled": True}, "replicaCount": 2})
+    assert not of_kind(rendered, "Deployment")
+    (service,) = of_kind(rendered, "InferenceService")
+    assert service["metadata"]["annotations"] == {
+        "serving.kserve.io/deploymentMode": "Standard",
+        "serving.kserve.io/autoscalerClass": "none",
+    }
+    predictor = service["spec"]["predictor"]
+    (kserve,) = predictor["containers"]
+    assert kserve["name"] == "kserve-container", "KServe knows its container by this name"
+    assert one(rendered, "Service")["spec"]["selector"].items() <= predictor["labels"].items()
+    usual = container(option("model-server", "two replicas"))
+    assert {**kserve, "name": "", "env": ""} == {**usual, "name": "", "env": ""}
+    assert predictor["minReplicas"] == 2
+    scaled = render("model-server", {"inferenceService": {"enabled": True}, "autoscaling": {"enabled": True}})
+    assert not of_kind(scaled, "HorizontalPodAutoscaler"), "KServe makes it"
+    assert of_kind(scaled, "InferenceService")[0]["spec"]["predictor"]["scaleTarget"] == 280
 
 
 def test_the_ingress_leads_to_the_gateway() -> None:

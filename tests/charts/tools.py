@@ -63,6 +63,8 @@ OPTIONS: dict[str, dict[str, Values]] = {
     "model-server": SHARED
     | {
         "keda": {"keda": {"enabled": True}},
+        "tls": {"tls": {"existingSecret": "model-server-tls"}},
+        "tls for known callers": {"tls": {"existingSecret": "model-server-tls", "clients": True}},
         "languages": {
             "config": {"languages": ["eng", "deu"]},
             "tessdata": {"volume": {"persistentVolumeClaim": {"claimName": "tessdata"}}},
@@ -86,6 +88,10 @@ OPTIONS: dict[str, dict[str, Values]] = {
                 "annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "21m"},
                 "tls": [{"hosts": ["ocr.example"], "secretName": "ocr-tls"}],
             }
+        },
+        "tls to the model server": {
+            "config": {"modelServerUrl": "https://model-server:8080"},
+            "modelServerTls": {"existingSecret": "gateway-tls", "clientCertificate": True},
         },
         "http route": {
             "httpRoute": {

@@ -98,7 +98,7 @@ def test_each_panel_shows_something_under_load(
 
 @pytest.mark.parametrize(
     ("name", "port", "series"),
-    [("model-server", 8080, "kserve_inference_request_count"), ("api-gateway", 8001, "gateway_requests_total")],
+    [("model-server", 8080, "kserve_inference_request_count"), ("api-gateway", 8002, "gateway_requests_total")],
 )
 def test_prometheus_has_what_the_pods_count(
     busy: None, release: Release, prometheus: Prometheus, name: str, port: int, series: str

@@ -88,6 +88,7 @@ app.kubernetes.io/part-of: ocr-service
 {{- $derived := dict
       "host" "0.0.0.0"
       "port" 8001
+      "metricsPort" .Values.metrics.port
       "spoolDir" "/spool"
       "shutdownDelaySeconds" .Values.shutdown.delaySeconds
       "shutdownGraceSeconds" (include "api-gateway.graceSeconds" . | int)
@@ -100,11 +101,27 @@ app.kubernetes.io/part-of: ocr-service
 {{- if include "api-gateway.keysSecret" . }}
 {{- $_ := set $derived "apiKeysFile" (printf "/run/secrets/api-gateway/%s" .Values.apiKeys.secretKey) }}
 {{- end }}
+{{- range $key, $file := include "api-gateway.tlsFiles" . | fromYaml }}
+{{- $_ := set $derived $key (printf "/run/secrets/model-server/%s" $file) }}
+{{- end }}
 {{- range $key, $value := merge $derived .Values.config }}
 {{- if kindIs "string" $value }}
 API_GATEWAY_{{ snakecase $key | upper }}: {{ $value | quote }}
 {{- else if not (kindIs "invalid" $value) }}
 API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Settings that are files of the Secret for TLS, and their names in it. */}}
+{{- define "api-gateway.tlsFiles" -}}
+{{- with .Values.modelServerTls }}
+{{- if .existingSecret }}
+modelServerCaFile: ca.crt
+{{- if .clientCertificate }}
+modelServerCertFile: tls.crt
+modelServerKeyFile: tls.key
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -142,6 +159,9 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- if and .Values.apiKeys.existingSecret .Values.apiKeys.values }}
 {{- fail "apiKeys: give existingSecret or values, not both." }}
 {{- end }}
+{{- if and .Values.modelServerTls.clientCertificate (not .Values.modelServerTls.existingSecret) }}
+{{- fail "modelServerTls.clientCertificate needs modelServerTls.existingSecret, which has the certificate." }}
+{{- end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 {{- fail "ingress.hosts: name at least one host." }}
 {{- end }}
@@ -172,6 +192,9 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- $disk := include "api-gateway.maxDiskMib" . | int }}
 {{- $document := $config.maxDocumentMib | default 100 | float64 }}
 {{- $picture := mulf (addf ($config.maxUploadMib | default 20) 0.0625) 2.5 | ceil | int }}
+{{- if and .Values.modelServerTls.existingSecret (not (hasPrefix "https:" $config.modelServerUrl)) }}
+config.modelServerUrl, modelServerTls: MODEL_SERVER_URL must begin with https:// for {{ .Values.modelServerTls.clientCertificate | ternary "MODEL_SERVER_CERT_FILE, MODEL_SERVER_KEY_FILE, MODEL_SERVER_CA_FILE" "MODEL_SERVER_CA_FILE" }}
+{{- end }}
 {{- if lt (include "api-gateway.graceSeconds" . | float64) (float64 $config.requestTimeoutSeconds) }}
 shutdown.graceSeconds: SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS
 {{- end }}

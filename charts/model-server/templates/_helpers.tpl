@@ -109,6 +109,14 @@ the number of CPUs alone would be too many for a node with little memory.
 {{- with include "model-server.memoryMib" . }}
 {{- $_ := set $derived "memoryMib" (int .) }}
 {{- end }}
+{{- if .Values.tls.existingSecret }}
+{{- $_ := set $derived "probePort" 8081 }}
+{{- $_ := set $derived "tlsCertFile" "/run/secrets/tls/tls.crt" }}
+{{- $_ := set $derived "tlsKeyFile" "/run/secrets/tls/tls.key" }}
+{{- if .Values.tls.clients }}
+{{- $_ := set $derived "tlsClientCaFile" "/run/secrets/tls/ca.crt" }}
+{{- end }}
+{{- end }}
 {{- if .Values.tessdata.volume }}
 {{- $_ := set $derived "tessdataDir" .Values.tessdata.mountPath }}
 {{- end }}
@@ -125,7 +133,15 @@ MODEL_SERVER_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- end }}
 {{- end }}
 
+{{- /* The port of probes and metrics, by its name. */}}
+{{- define "model-server.plainPort" -}}
+{{ ternary "http" "plain" (empty .Values.tls.existingSecret) }}
+{{- end }}
+
 {{- define "model-server.check" -}}
+{{- if and .Values.tls.clients (not .Values.tls.existingSecret) }}
+{{- fail "tls.clients needs tls.existingSecret, which has the authority of their certificates." }}
+{{- end }}
 {{- if eq .Values.image.tag "latest" }}
 {{- fail "image.tag: latest says not which image runs, and a node keeps an old one. Name a version." }}
 {{- end }}

@@ -8,7 +8,7 @@ annotations:
   checksum/config: {{ include "model-server.settings" . | sha256sum }}
   {{- if and .Values.metrics.annotations (not (include "model-server.monitored" .)) }}
   prometheus.io/scrape: "true"
-  prometheus.io/port: "8080"
+  prometheus.io/port: {{ ternary "8080" "8081" (empty .Values.tls.existingSecret) | quote }}
   prometheus.io/path: "/metrics"
   {{- end }}
   {{- with .Values.podAnnotations }}
@@ -73,11 +73,16 @@ containers:
       - name: http
         containerPort: 8080
         protocol: TCP
+      {{- if .Values.tls.existingSecret }}
+      - name: plain
+        containerPort: 8081
+        protocol: TCP
+      {{- end }}
     # Workers started, language data read.
     startupProbe:
       httpGet:
         path: /v1/models/{{ .Values.config.modelName }}
-        port: http
+        port: {{ include "model-server.plainPort" . }}
       periodSeconds: {{ .Values.probes.startup.periodSeconds }}
       timeoutSeconds: 3
       failureThreshold: {{ .Values.probes.startup.failureThreshold }}
@@ -85,7 +90,7 @@ containers:
     readinessProbe:
       httpGet:
         path: /v1/models/{{ .Values.config.modelName }}
-        port: http
+        port: {{ include "model-server.plainPort" . }}
       periodSeconds: {{ .Values.probes.readiness.periodSeconds }}
       timeoutSeconds: {{ .Values.probes.readiness.timeoutSeconds }}
       failureThreshold: {{ .Values.probes.readiness.failureThreshold }}
@@ -93,7 +98,7 @@ containers:
     livenessProbe:
       httpGet:
         path: /v2/health/live
-        port: http
+        port: {{ include "model-server.plainPort" . }}
       periodSeconds: {{ .Values.probes.liveness.periodSeconds }}
       timeoutSeconds: {{ .Values.probes.liveness.timeoutSeconds }}
       failureThreshold: {{ .Values.probes.liveness.failureThreshold }}
@@ -109,6 +114,11 @@ containers:
         mountPath: {{ .Values.tessdata.mountPath }}
         readOnly: true
       {{- end }}
+      {{- if .Values.tls.existingSecret }}
+      - name: tls
+        mountPath: /run/secrets/tls
+        readOnly: true
+      {{- end }}
       {{- with .Values.extraVolumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
@@ -120,6 +130,11 @@ volumes:
   {{- with .Values.tessdata.volume }}
   - name: tessdata
     {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tls.existingSecret }}
+  - name: tls
+    secret:
+      secretName: {{ . }}
   {{- end }}
   {{- with .Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
