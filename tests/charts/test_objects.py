@@ -457,7 +457,10 @@ def test_network_policies_admit_the_gateway_prometheus_and_the_test() -> None:
     ]
     assert [rule["ports"][0]["port"] for rule in model["ingress"]] == ["http", "http"]
     secured = merged_option("model-server", "network policy", "tls")
-    assert [rule["ports"][0]["port"] for rule in one(secured, "NetworkPolicy")["spec"]["ingress"]] == ["http", "plain"]
+    assert [rule["ports"][0]["port"] for rule in one(secured, "NetworkPolicy")["spec"]["ingress"]] == [
+        "http",
+        "plain",
+    ]
     gateway_labels = pod(option("api-gateway", "default"))["metadata"]["labels"]
     assert gateway_labels["app.kubernetes.io/name"] == "api-gateway"
 
@@ -491,10 +494,11 @@ def test_with_tls_probes_and_prometheus_have_a_plain_port(name: str, files: list
     assert ports == {"http": 8080, "plain": 8081}
     settings = env(rendered)
     assert settings["MODEL_SERVER_PROBE_PORT"] == "8081"
-    assert [key for key in sorted(settings) if "TLS" in key] == sorted(f"MODEL_SERVER_TLS_{file}_FILE" for file in files)
+    tls = {key: value for key, value in settings.items() if "TLS" in key}
+    assert set(tls) == {f"MODEL_SERVER_TLS_{file}_FILE" for file in files}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container(rendered)[probe]["httpGet"]["port"] == "plain"
-    for path in (settings[key] for key in settings if "TLS" in key):
+    for path in tls.values():
         assert path.startswith("/run/secrets/tls/"), "a folder, so that renewed files are seen"
     (test,) = of_kind(rendered, "Pod")
     assert test["spec"]["containers"][0]["command"][2].startswith("https://")
@@ -530,7 +534,10 @@ def test_keda_counts_what_waits_and_owns_the_replicas(major: int) -> None:
     assert (scaler["scaleTargetRef"]["name"], scaler["minReplicaCount"]) == ("model-server", 0)
     queued, waiting = (trigger["metadata"] for trigger in scaler["triggers"])
     assert queued["query"] == 'sum(ocr_in_flight{namespace="ocr"})'
-    assert (waiting["valueLocation"], waiting["url"]) == ("gateway_requests_waiting", "http://api-gateway:8002/metrics")
+    assert (waiting["valueLocation"], waiting["url"]) == (
+        "gateway_requests_waiting",
+        "http://api-gateway:8002/metrics",
+    )
     both = {"keda": {"enabled": True}, "autoscaling": {"enabled": True}}
     assert "each would undo what the other does" in tools.refusal("model-server", both)
 

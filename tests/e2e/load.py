@@ -57,6 +57,10 @@ class Load:
             for thread in self._threads:
                 thread.join()
 
+    def pause_until_next(self) -> None:
+        """Let the clients go on for a moment."""
+        self._stop.wait(0.5)
+
     def statuses(self) -> Counter[int]:
         return Counter(outcome.status for outcome in self.outcomes)
 

@@ -1,7 +1,7 @@
 # ruff: noqa: INP001, T201 - a script of its own, whose output is the test's log
 """Send a picture to the model server by KServe's V1 protocol, check the text.
 
-recognise.py URL PICTURE TEXT [FOLDER]; for https, the folder has ca.crt, and tls.crt and tls.key to show to the server.
+recognise.py URL PICTURE TEXT [FOLDER]; for https, the folder has ca.crt, and tls.crt and tls.key for the server.
 """
 
 import base64
