@@ -145,6 +145,7 @@ class Service:
         if self.chart == "api-gateway":
             spool = tools.mebibytes(values["spool"]["sizeLimit"])
             found.setdefault("MAX_DISK_MIB", str(max(1, spool - 64)))
+            found["METRICS_PORT"] = str(values["metrics"]["port"])
         elif self.memory is not None and self.cpus:
             found.setdefault("WORKERS", str(math.ceil(self.cpus)))
         return {PREFIX[self.chart] + name: value for name, value in found.items()}
