@@ -50,6 +50,11 @@ class GatewayMetrics:
             "Pictures, and pages of documents, that wait for a model server to come.",
             registry=registry,
         )
+        self.patience = Gauge(
+            "gateway_wait_for_model_seconds",
+            "Longest time that a picture waits for a model server to come; above 0, there may be none.",
+            registry=registry,
+        )
         self._pages = Counter(
             "gateway_document_pages",
             "Pages of documents by outcome: ocr, embedded, mixed, or the code they failed with.",

@@ -77,6 +77,7 @@ class ModelServer:
     def __init__(self, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._connect_seconds = settings.connect_timeout_seconds
         self.patience_seconds = settings.wait_for_model_seconds
+        metrics.patience.set(self.patience_seconds)
         self.arrival = Arrival(self.is_ready, metrics.waiting)
         self._metrics = metrics
         self._retries = _RetryBudget()

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests import needs
 from tests.e2e.cluster import eventually, kubectl, objects, upload
 from tests.e2e.load import Load
 from tests.e2e.release import Release
@@ -18,13 +19,9 @@ PROMETHEUS = "http://prometheus.monitoring.svc:9090"
 
 @pytest.fixture(scope="module")
 def scaled(release: Release) -> Release:
-    if kubectl("get", "crd", "scaledobjects.keda.sh", "--ignore-not-found", "-o", "name").stdout == "":
-        pytest.skip("KEDA is not installed")
-    if (
-        kubectl("-n", "keda", "get", "deployment", "keda-operator", "--ignore-not-found", "-o", "name").stdout
-        == ""
-    ):
-        pytest.skip("KEDA's operator is not installed in namespace keda")
+    operator = ("-n", "keda", "get", "deployment", "keda-operator", "--ignore-not-found", "-o", "name")
+    if not kubectl(*operator).stdout:
+        needs.missing("KEDA is not installed (in namespace keda)")
     keda = {
         "enabled": True,
         "maxReplicas": 2,

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = (ROOT / "README.md", ROOT / "docs" / "languages.md")
+FILES = (Path("README.md"), Path("docs/languages.md"))
+SHELLS = ("sh", "bash", "zsh", "fish")
 
 _BLOCK = re.compile(r"(```console\n\$ )(.*?)(\n```)", re.DOTALL)
 # What differs from run to run.
@@ -27,12 +28,18 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def run(command: str, gateway: str, model: str) -> str:
+def all_blocks(root: Path = ROOT) -> list[tuple[str, str]]:
+    """Those of every file, in order."""
+    return [block for file in FILES for block in blocks((root / file).read_text())]
+
+
+def run(command: str, gateway: str, model: str, *, shell: str = "bash", folder: Path = ROOT) -> str:
     """What the command prints, sent to the services at those addresses."""
     command = command.replace("http://127.0.0.1:8001", gateway).replace("http://127.0.0.1:8080", model)
     done = subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [shell, "-c", command], cwd=folder, capture_output=True, text=True, check=False, timeout=60
     )
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
     return done.stdout.rstrip("\n")
 
 
@@ -45,8 +52,8 @@ def steady(text: str) -> str:
 def rewrite(gateway: str, model: str) -> None:
     """Put what the commands print now into the files."""
     for file in FILES:
-        text = file.read_text()
+        text = (ROOT / file).read_text()
         for command, before in blocks(text):
             block = f"{command}\n{before}".rstrip("\n")
             text = text.replace(f"$ {block}\n```", f"$ {command}\n{run(command, gateway, model)}\n```")
-        file.write_text(text)
+        (ROOT / file).write_text(text)

@@ -1,6 +1,9 @@
-"""Every command in the README and in docs/languages.md prints what is written under it."""
+"""Every command in the README and in docs/languages.md prints what is written under it, in every shell."""
 
 from __future__ import annotations
+
+import json
+import re
 
 import pytest
 
@@ -8,15 +11,29 @@ from tests import needs
 from tests.conftest import Pair
 from tests.system import readme
 
-BLOCKS = [block for file in readme.FILES for block in readme.blocks(file.read_text())]
+BLOCKS = readme.all_blocks()
+
+
+@pytest.fixture(params=readme.SHELLS)
+def shell(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    needs.program(name, f"Debian: {name}")
+    needs.program("curl", "Debian: curl")
+    return name
 
 
 def test_there_are_commands() -> None:
     assert len(BLOCKS) >= 4
 
 
+def test_the_first_command_works_in_every_shell(pair: Pair, shell: str) -> None:
+    found = re.search(r"^    (curl .*)$", (readme.ROOT / "README.md").read_text(), re.MULTILINE)
+    assert found
+    answer = json.loads(readme.run(found[1], pair.gateway.url, pair.model.url, shell=shell))
+    assert answer["text"].startswith("Young Market\n")
+
+
 @pytest.mark.parametrize(("command", "expected"), BLOCKS, ids=[command[:60] for command, _ in BLOCKS])
-def test_a_command_of_the_readme(pair: Pair, command: str, expected: str) -> None:
-    needs.program("curl", "Debian: curl")
-    printed = readme.run(command, pair.gateway.url, pair.model.url)
+def test_a_command_of_the_readme(pair: Pair, shell: str, command: str, expected: str) -> None:
+    printed = readme.run(command, pair.gateway.url, pair.model.url, shell=shell)
     assert readme.steady(printed) == readme.steady(expected)
