@@ -369,7 +369,8 @@ check_inside() {
     docker exec --interactive "$RUN-$service" python - "${module[$service]}" <tests/images/inside.py ||
         die "$service: a check inside the container failed, see above"
     # The service's user can't read there.
-    docker exec --user 0 "$RUN-$service" python -c 'import os, sys; sys.exit(os.path.exists("/root/.cache"))' ||
+    docker exec --user 0 "$RUN-$service" python -c \
+        'import os, sys; sys.exit(os.path.exists(os.path.expanduser("~root/.cache")))' ||
         die "$service: root's cache was not removed"
     for label in source revision version licenses; do
         value=$(docker inspect --format "{{index .Config.Labels \"org.opencontainers.image.$label\"}}" "$RUN-$service")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,7 +12,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from api_gateway.keys import read_keys, stripped
-from service_kit import cgroup
 from service_kit.followed import fault_of
 from service_kit.settings import HTTP_URL, MIB, ServiceSettings
 from service_kit.tls import PemFile, TlsFiles, calling_context
@@ -68,9 +66,6 @@ class GatewaySettings(ServiceSettings):
     wait_for_model_seconds: float = Field(default=0, ge=0)
     """Longest time that a picture waits if no model server can be reached, because it is scaled from zero; then it
     gets 503. 0: it gets 503 at once. Pages of documents wait at least two minutes."""
-
-    memory_mib: int = Field(default=0, ge=0)
-    """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
 
     tmp_mib: int = Field(default=0, ge=0)
     """Size of a memory-backed /tmp in MiB, which counts towards the program's part of `MEMORY_MIB`."""
@@ -159,8 +154,7 @@ class GatewaySettings(ServiceSettings):
         """What is wrong; the chart says the same, in the same words, of values from which such settings follow."""
         yield from fault_of(lambda: self.keys)
         yield from self._tls_faults()
-        if self.shutdown_grace_seconds < self.request_timeout_seconds:
-            yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
+        yield from self.common_faults()
         if self.wait_for_model_seconds >= self.request_timeout_seconds:
             yield "WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT_SECONDS"
         if self.metrics_port == self.port:
@@ -171,9 +165,6 @@ class GatewaySettings(ServiceSettings):
             yield "SPOOL_DIR is not a folder"
         if self.max_disk_mib < self.max_document_mib:
             yield f"MAX_DISK_MIB={self.max_disk_mib} is less than MAX_DOCUMENT_MIB={self.max_document_mib:g}"
-        limit = cgroup.memory_limit()
-        if limit is not None and self.memory_mib * MIB > limit:
-            yield f"MEMORY_MIB={self.memory_mib} is above the container's limit, {limit // MIB} MiB"
         yield from self._memory_faults()
 
     def _memory_faults(self) -> Iterator[str]:
@@ -217,10 +208,6 @@ class GatewaySettings(ServiceSettings):
             "pages": self.max_pages_held_mib,
             "children": self.children_mib,
         }
-
-    @cached_property
-    def container_mib(self) -> int:
-        return self.memory_mib or cgroup.available_mib()
 
     @property
     def children_mib(self) -> int:

@@ -13,7 +13,6 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from model_server.cpus import allowed_cpus
-from service_kit import cgroup
 from service_kit.followed import fault_of
 from service_kit.page import EngineName
 from service_kit.settings import MIB, ServiceSettings
@@ -90,9 +89,6 @@ class ModelServerSettings(ServiceSettings):
     """Memory for request bodies in flight, 2.5 times the size of each; further calls wait, with their body
     unread."""
 
-    memory_mib: int = Field(default=0, ge=0)
-    """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
-
     tmp_mib: int = Field(default=0, ge=0)
     """Size of a memory-backed /tmp in MiB, which counts towards `MEMORY_MIB`."""
 
@@ -133,8 +129,7 @@ class ModelServerSettings(ServiceSettings):
         """What is wrong; the chart says the same, in the same words, of values from which such settings follow."""
         if (self.test_engine or self.test_neural) and self.environment != "test":
             yield "TEST_ENGINE and TEST_NEURAL are for ENVIRONMENT=test only"
-        if self.shutdown_grace_seconds < self.request_timeout_seconds:
-            yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
+        yield from self.common_faults()
         yield from self._port_faults()
         if self.engine == "neural" and not self.neural:
             yield "ENGINE=neural needs NEURAL=true"
@@ -144,9 +139,6 @@ class ModelServerSettings(ServiceSettings):
                 f"MAX_BODIES_MIB={self.max_bodies_mib} is less than {least}, "
                 f"{BODY_FACTOR} times a call with one picture of MAX_IMAGE_MIB"
             )
-        limit = cgroup.memory_limit()
-        if limit is not None and self.memory_mib * MIB > limit:
-            yield f"MEMORY_MIB={self.memory_mib} is above the container's limit, {limit // MIB} MiB"
         yield from self._memory_faults()
 
     def _memory_faults(self) -> Iterator[str]:
@@ -184,10 +176,6 @@ class ModelServerSettings(ServiceSettings):
             PemFile("TLS_KEY_FILE", self.tls_key_file),
             PemFile("TLS_CLIENT_CA_FILE", self.tls_client_ca_file),
         )
-
-    @cached_property
-    def container_mib(self) -> int:
-        return self.memory_mib or cgroup.available_mib()
 
     @cached_property
     def worker_count(self) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service_kit import cgroup
 from service_kit.logs import LogFormat
 
 MIB = 1 << 20
@@ -56,11 +59,26 @@ class ServiceSettings(BaseSettings):
     """Time for requests in flight to finish after new connections are refused; at least
     `REQUEST_TIMEOUT_SECONDS`."""
 
+    memory_mib: int = Field(default=0, ge=0)
+    """Memory of the container in MiB; 0: the limit of its control group, or half of the machine's memory."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level that is logged."""
 
     log_format: LogFormat = "auto"
     """`json`, `text`, or `auto`: text on a terminal, otherwise JSON."""
+
+    @cached_property
+    def container_mib(self) -> int:
+        return self.memory_mib or cgroup.available_mib()
+
+    def common_faults(self) -> Iterator[str]:
+        """What is wrong with settings that both services have."""
+        if self.shutdown_grace_seconds < self.request_timeout_seconds:
+            yield "SHUTDOWN_GRACE_SECONDS must not be below REQUEST_TIMEOUT_SECONDS"
+        limit = cgroup.memory_limit()
+        if limit is not None and self.memory_mib * MIB > limit:
+            yield f"MEMORY_MIB={self.memory_mib} is above the container's limit, {limit // MIB} MiB"
 
     def child_environment(self) -> dict[str, str]:
         """The environment without this service's variables, because some are secret."""

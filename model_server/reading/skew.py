@@ -42,7 +42,7 @@ def look(picture: Image.Image) -> Lines:
     pixels = picture.width * picture.height
     strips = next(strips for most, strips in _STRIPS if pixels <= most)
     small = _reduced(picture, strips)
-    levels = np.asarray(small).astype(np.int16)
+    levels = np.asarray(small, np.float32)
     if small.height <= _PART:
         return Lines(0.0, sideways=False)
     edges = _edges(levels)
@@ -50,11 +50,10 @@ def look(picture: Image.Image) -> Lines:
     return Lines(_skew(edges, strips), sideways)
 
 
-def _skew(edges: NDArray[np.int16], strips: int) -> float:
-    sharpness = _sharpness(_strips(edges, strips))
+def _skew(edges: NDArray[np.float32], strips: int) -> float:
     width = edges.shape[1]
     most = min(strips - 2, int(math.tan(math.radians(MOST)) * width))
-    sharpness = sharpness[strips - 2 - most : strips + 1 + most]  # one more on each side
+    sharpness = _sharpness(_strips(edges, strips), most + 1)  # one more on each side
     best = 1 + int(sharpness[1:-1].argmax())
     if sharpness[best] < max(_SHARP * np.median(sharpness), _SHARPER * sharpness[most + 1], *sharpness[[0, -1]]):
         return 0.0
@@ -72,51 +71,58 @@ def _reduced(picture: Image.Image, strips: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
 
 
-def _edges(levels: NDArray[np.int16]) -> NDArray[np.int16]:
+def _edges(levels: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much each pixel differs from the one below."""
-    edges: NDArray[np.int16] = np.minimum(np.abs(levels[1:] - levels[:-1]), _CONTRAST)
-    return edges
+    edges: NDArray[np.float32] = np.diff(levels, axis=0)
+    return np.minimum(np.abs(edges, out=edges), _CONTRAST, out=edges)
 
 
-def _strips(edges: NDArray[np.int16], count: int) -> NDArray[np.float32]:
+def _added(rows: NDArray[np.float32], wide: int) -> NDArray[np.float32]:
+    """The sums of each `wide` neighbours in a row: a product, which takes a tenth of the time of `sum`."""
+    sums: NDArray[np.float32] = rows.reshape(len(rows), -1, wide) @ np.ones(wide, np.float32)
+    return sums
+
+
+def _strips(edges: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """The sums of the rows of each strip, less the mean: strips x rows."""
-    rows = edges.reshape(len(edges), count, -1).sum(2, dtype=np.float32)
+    rows = _added(edges, edges.shape[1] // count)
     return np.ascontiguousarray((rows - rows.mean()).T)
 
 
-def _contrast(edges: NDArray[np.int16]) -> float:
+def _contrast(edges: NDArray[np.float32]) -> float:
     """How much the rows of the parts of the picture differ from each other; a skew matters little in a part."""
-    count = edges.shape[1] // _PART
-    rows = edges[:, : count * _PART].reshape(len(edges), count, _PART).sum(2, dtype=np.float32)
+    rows = _added(edges[:, : edges.shape[1] // _PART * _PART], _PART)
     return float(np.square(np.diff(rows, axis=0)).mean())
 
 
-def _sharpness(strips: NDArray[np.float32]) -> NDArray[np.float32]:
-    """For each slope, from one that rises by a pixel a strip to one that falls by as much."""
-    rising, falling = _sums(strips[::-1]), _sums(strips)
+def _sharpness(strips: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """For each slope, from one that rises by `most` pixels in all to one that falls by as many."""
+    rising, falling = _sums(np.stack([strips[::-1], strips]), most)
     sums = np.concatenate([rising[:0:-1], falling])
     changes: NDArray[np.float32] = np.square(np.diff(sums, axis=1)).sum(1)
     return changes
 
 
-def _sums(strips: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Slopes x rows: the sums along lines that fall by 0, 1, ... pixels from the first strip to the last.
+def _sums(pictures: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """Pictures x slopes x rows: the sums along lines that fall by 0, 1, ... `most` pixels to the last strip.
 
     Neighbours are joined in pairs, pairs of pairs, and so on: a line through both halves falls by half of its
     fall in each.
     """
-    count, rows = strips.shape
-    sums = np.zeros((count, 1, rows + count), np.float32)
-    sums[:, 0, count // 2 : count // 2 + rows] = strips
-    while len(sums) > 1:
-        left, right = sums[::2], sums[1::2]
-        sums = np.empty((len(left), 2 * left.shape[1], left.shape[2]), np.float32)
-        for fall in range(sums.shape[1]):
+    number, count, rows = pictures.shape
+    sums = np.zeros((number, count, 1, rows + count), np.float32)
+    sums[:, :, 0, count // 2 : count // 2 + rows] = pictures
+    while count > 1:
+        left, right = sums[:, ::2], sums[:, 1::2]
+        falls = min(2 * left.shape[2], 2 * most // count + 2)
+        count //= 2
+        sums = np.empty((number, count, falls, left.shape[3]), np.float32)
+        for fall in range(falls):
             half, step = fall // 2, (fall + 1) // 2
-            end = sums.shape[2] - step
-            np.add(left[:, half, :end], right[:, half, step:], out=sums[:, fall, :end])
-            sums[:, fall, end:] = left[:, half, end:]
-    first: NDArray[np.float32] = sums[0]
+            end = sums.shape[3] - step
+            np.add(left[:, :, half, :end], right[:, :, half, step:], out=sums[:, :, fall, :end])
+            sums[:, :, fall, end:] = left[:, :, half, end:]
+    first: NDArray[np.float32] = sums[:, 0, : most + 1]
     return first
 
 
