@@ -1,4 +1,5 @@
-"""Draw the dashboard's panels from a Prometheus, where there is no Grafana:
+"""Draw the dashboard's panels from a Prometheus, where there is no Grafana.
+
 python -m scripts.draw_dashboard http://127.0.0.1:9090 docs/dashboard.png --namespace ocr
 
 Each panel's own queries are asked, as Grafana would ask them. The picture says that Grafana did not draw it.
@@ -7,14 +8,12 @@ Each panel's own queries are asked, as Grafana would ask them. The picture says 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 
@@ -36,11 +35,13 @@ UNITS: dict[str, Formatter] = {
     "reqps": FuncFormatter(lambda value, _: f"{value:g}/s"),
 }
 
-Series = tuple[str, list[datetime.datetime], list[float]]
+TITLE = "OCR service: the dashboard's queries, answered by Prometheus; drawn by scripts/draw_dashboard.py, not by Grafana"
+
+Series = tuple[str, list[float], list[float]]  # name, minutes from now, values
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("prometheus", help="URL of the Prometheus")
     parser.add_argument("picture", type=Path, help="PNG to write")
     parser.add_argument("--namespace", default=".+", help="regular expression, as in the dashboard's variable")
@@ -53,9 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         draw(panels, given.picture, lambda target: ask(prometheus, target, variables, 60 * given.minutes))
 
 
-def ask(
-    prometheus: httpx.Client, target: dict[str, Any], variables: dict[str, str], seconds: int
-) -> list[Series]:
+def ask(prometheus: httpx.Client, target: dict[str, Any], variables: dict[str, str], seconds: int) -> list[Series]:
     """The series of one query, with the names that its legend gives them."""
     expression = target["expr"]
     for name, value in variables.items():
@@ -69,7 +68,7 @@ def ask(
         name = target.get("legendFormat") or "{{__name__}}"
         for label, value in series["metric"].items():
             name = name.replace(f"{{{{{label}}}}}", value)
-        times = [datetime.datetime.fromtimestamp(float(at), datetime.UTC) for at, _ in series["values"]]
+        times = [(float(at) - now) / 60 for at, _ in series["values"]]
         found.append((name, times, [float(value) for _, value in series["values"]]))
     return found
 
@@ -79,7 +78,13 @@ def draw(panels: list[dict[str, Any]], picture: Path, asked: Any) -> None:
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     figure = Figure(figsize=(WIDTH * UNIT_INCHES[0], (rows + 2) * UNIT_INCHES[1]), dpi=80)
     high = rows + 2
-    figure.text(0.01, 1 - 1 / high, "OCR service. The dashboard's queries, answered by Prometheus and drawn by scripts/draw_dashboard.py, not by Grafana", fontsize=11, va="center")
+    figure.text(
+        0.01,
+        1 - 1 / high,
+        TITLE,
+        fontsize=11,
+        va="center",
+    )
     for panel in panels:
         grid = panel["gridPos"]
         left, top = grid["x"] / WIDTH, 1 - (grid["y"] + 2) / high
@@ -96,7 +101,9 @@ def draw(panels: list[dict[str, Any]], picture: Path, asked: Any) -> None:
 def show(axes: Axes, panel: dict[str, Any], found: list[Series]) -> None:
     formatter = UNITS.get(panel["fieldConfig"]["defaults"]["unit"])
     if panel["type"] == "stat":
-        text = formatter(found[0][2][-1]) if formatter and found else f"{found[0][2][-1]:g}" if found else "no data"
+        text = (
+            formatter(found[0][2][-1]) if formatter and found else f"{found[0][2][-1]:g}" if found else "no data"
+        )
         axes.set_axis_off()
         axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=20, transform=axes.transAxes)
         return
@@ -108,8 +115,9 @@ def show(axes: Axes, panel: dict[str, Any], found: list[Series]) -> None:
     if formatter:
         axes.yaxis.set_major_formatter(formatter)
     if found:
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
-        axes.legend(*(part[:MOST_IN_LEGEND] for part in axes.get_legend_handles_labels()), fontsize=6, frameon=False)
+        axes.legend(
+            *(part[:MOST_IN_LEGEND] for part in axes.get_legend_handles_labels()), fontsize=6, frameon=False
+        )
     else:
         axes.text(0.5, 0.5, "no data", ha="center", va="center", transform=axes.transAxes)
 

@@ -15,6 +15,7 @@ import numpy as np
 import openvino
 
 from model_server.cpus import cpu_flags
+from model_server.reading.own_heap import apart
 from service_kit.memory import give_large_blocks_back, reuse_large_blocks
 
 if TYPE_CHECKING:
@@ -42,14 +43,18 @@ class Compiled:
         Raises:
             RuntimeError: OpenVINO failed, or computed what is no number.
         """
+        output = apart(self._infer, pixels)
+        if not np.isfinite(output.sum()):  # of such numbers, lines and letters are never found: text would be lost
+            raise RuntimeError("the model's output is not finite")
+        return output
+
+    def _infer(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         give_large_blocks_back()  # OpenVINO's are of many sizes, and would fragment the heap
         try:
             self._request.infer([pixels], share_inputs=True)
         finally:
             reuse_large_blocks()
         output: NDArray[np.float32] = self._request.get_output_tensor(0).data
-        if not np.isfinite(output.sum()):  # of such numbers, lines and letters are never found: text would be lost
-            raise RuntimeError("the model's output is not finite")
         return output
 
 

@@ -14,6 +14,7 @@ from model_server.reading.helpers import NOBODY, Helpers
 from model_server.reading.language import read_any
 from model_server.reading.model_files import WeightsUnavailable
 from model_server.reading.orientation import OrientationModel
+from model_server.reading.own_heap import apart
 from model_server.reading.upright import NEURAL_SENSE, UprightPage, UprightReader
 from service_kit.page import ANY_LANGUAGE
 
@@ -183,7 +184,7 @@ def neural_engine(
             raise EngineUnavailable(f"ENGINE=neural, but the {why}.")
         return None, [f"The {why}: Tesseract reads all pages."]
     try:
-        return engines.class_of(name)(), ()
+        return apart(engines.class_of(name)), ()
     except WeightsUnavailable as error:
         raise EngineUnavailable(str(error)) from error
     except (ImportError, RuntimeError) as error:  # OpenVINO's texts have many lines
@@ -193,6 +194,6 @@ def neural_engine(
 def orientation_model() -> tuple[OrientationModel | None, Sequence[str]]:
     """The orientation model, or a note on why there is none: pages are read without it."""
     try:
-        return OrientationModel(), ()
+        return apart(OrientationModel), ()
     except WeightsUnavailable as error:
         return None, [f"Pages are not turned: {error}"]

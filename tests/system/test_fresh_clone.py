@@ -33,7 +33,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """No settings, no virtual environment, nothing in the home."""
-    kept = {name: os.environ[name] for name in os.environ if not name.startswith(("API_", "MODEL_", "VIRTUAL_ENV"))}
+    kept = {
+        name: os.environ[name] for name in os.environ if not name.startswith(("API_", "MODEL_", "VIRTUAL_ENV"))
+    }
     return {**kept, "HOME": str(tmp_path_factory.mktemp("home")), "PYTHON": sys.executable}
 
 
@@ -79,11 +81,15 @@ def test_nothing_in_the_clone_was_changed(clone: Path, running: tuple[str, str])
 
 def test_poetry_accepts_the_lock(clone: Path, env: dict[str, str], running: tuple[str, str]) -> None:
     poetry = clone / ".tools" / "bin" / "poetry"
-    done = subprocess.run([poetry, "check", "--lock"], cwd=clone, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [poetry, "check", "--lock"], cwd=clone, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_poetry_installs_and_starts_both_services(clone: Path, env: dict[str, str], running: tuple[str, str]) -> None:
+def test_poetry_installs_and_starts_both_services(
+    clone: Path, env: dict[str, str], running: tuple[str, str]
+) -> None:
     try:
         httpx.get(INDEX, timeout=10).raise_for_status()
     except httpx.HTTPError:
