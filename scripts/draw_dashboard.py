@@ -35,7 +35,7 @@ UNITS: dict[str, Formatter] = {
     "reqps": FuncFormatter(lambda value, _: f"{value:g}/s"),
 }
 
-TITLE = "OCR service: the dashboard's queries, answered by Prometheus; drawn by scripts/draw_dashboard.py, not by Grafana"
+TITLE = "The dashboard's queries, answered by Prometheus; drawn by scripts/draw_dashboard.py, not by Grafana"
 
 Series = tuple[str, list[float], list[float]]  # name, minutes from now, values
 

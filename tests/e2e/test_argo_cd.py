@@ -27,14 +27,14 @@ NAMES = ("model-server", "api-gateway")
 class Repository:
     """A Git repository with the charts and the manifests, as Argo CD reads it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, revision: str = "main") -> None:
         self.folder = folder
         self.url = os.environ.get("E2E_GIT_URL", f"file://{folder}")
         folder.mkdir(parents=True, exist_ok=True)
         self.git("init", "--quiet", "--initial-branch=main")
         for part in ("charts", "argo-cd", "grafana", "prometheus"):
             shutil.copytree(part, folder / part, dirs_exist_ok=True)
-        point_at_fork.point(folder, self.url, "main")
+        point_at_fork.point(folder, self.url, revision)
         self.commit("The bundle")
 
     def git(self, *arguments: str) -> str:
@@ -66,14 +66,14 @@ class Repository:
 
 class ArgoCD:
     def __init__(self, config: Path) -> None:
-        self._config = str(config)
+        self.config = str(config)
         server = os.environ.get("E2E_ARGOCD_SERVER", "127.0.0.1:8080")
         password = os.environ.get("E2E_ARGOCD_PASSWORD", "")
         assert password, "E2E_ARGOCD_PASSWORD: the password of Argo CD's admin"
         self("login", server, "--plaintext", "--username", "admin", "--password", password)
 
     def __call__(self, *arguments: str, check: bool = True) -> Any:
-        return run("argocd", "--config", self._config, *arguments, check=check)
+        return run("argocd", "--config", self.config, *arguments, check=check)
 
     def refresh(self, name: str) -> dict[str, Any]:
         """The Application, after another look at Git."""
@@ -108,10 +108,14 @@ def repository(argo_cd: ArgoCD, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield made
     finally:
         if os.environ.get("E2E_KEEP") is None:
-            kubectl("-n", "argocd", "delete", "applicationset", *NAMES)
-            eventually(lambda: not any(known(name) for name in NAMES), "the Applications gone", seconds=240)
-            kubectl("-n", "argocd", "delete", "appproject", "ocr-service")
-            kubectl("delete", "namespace", NAMESPACE)
+            applications_gone()
+
+
+def applications_gone() -> None:
+    kubectl("-n", "argocd", "delete", "applicationset", *NAMES)
+    eventually(lambda: not any(known(name) for name in NAMES), "the Applications gone", seconds=240)
+    kubectl("-n", "argocd", "delete", "appproject", "ocr-service")
+    kubectl("delete", "namespace", NAMESPACE)
 
 
 def known(name: str) -> bool:
