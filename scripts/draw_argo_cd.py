@@ -55,7 +55,8 @@ def lines(argo_cd: httpx.Client, name: str) -> list[tuple[int, str, str]]:
 def draw(found: list[tuple[int, str, str]], picture: Path) -> None:
     """One line for each object, further right the deeper it lies; a line to its owner."""
     width, height = STEP_X * (1 + max(depth for depth, *_ in found)), STEP_Y * (len(found) + 1)
-    axes = Figure(figsize=(width, height), dpi=80).add_axes((0, 0, 1, 1))
+    figure = Figure(figsize=(width, height), dpi=80)
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.set_axis_off()
@@ -68,7 +69,7 @@ def draw(found: list[tuple[int, str, str]], picture: Path) -> None:
             axes.plot([left, left, x], [owners[depth - 1] + 0.2, y, y], color="#8fa3ad", linewidth=1, zorder=0)
         axes.plot([x], [y], "o", color=COLOURS.get(health, COLOURS[""]), markersize=8)
         axes.text(x + 0.2, y, text, fontsize=8, va="center", bbox=BOX)
-    axes.figure.savefig(picture, metadata={"Software": None})
+    figure.savefig(picture, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     repository.set_values("model-server", "Version 0.2.0", config={"logLevel": "warning"})
     repository.git("tag", "v0.2.0")
     kubectl("delete", "namespace", "ocr", "--ignore-not-found")
-    for path in ("app-project", "applicationset-model-server", "applicationset-api-gateway"):
-        kubectl("apply", "-f", str(repository.folder / "argo-cd" / f"{path}.yaml"))
+    for manifest in ("app-project", "applicationset-model-server", "applicationset-api-gateway"):
+        kubectl("apply", "-f", str(repository.folder / "argo-cd" / f"{manifest}.yaml"))
     try:
         for name in NAMES:
             argo_cd.wait(name, first)
