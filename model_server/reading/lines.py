@@ -62,8 +62,8 @@ class ReadLine(NamedTuple):
 def tilt(lines: Iterable[Rectangle]) -> float:
     """By how many degrees most lines fall to the right: the median of those long enough to show it.
 
-    The error of an angle falls with the length, so each line has the square of its length as weight. On a page that
-    is slightly askew, cells of a table seem level, and a line of text above them shows by how much they are not.
+    The error of an angle falls with the length, so each line has the square of its length as weight. If a page is
+    slightly askew, the cells of a table seem level, and only a line of text shows by how much they are not.
     """
     found = sorted((line.angle, line.width**2) for line in lines if line.width > _LONG * line.height)
     sums = [*accumulate(weight for _, weight in found)]
