@@ -29,8 +29,7 @@ class _Case(NamedTuple):
 
 
 def measure(run: Run) -> dict[str, Any]:
-    name = "page" if run.options.short else "a4-200"
-    cases = [_Case("auto", name, "tesseract"), _Case("neural", name, "neural")]
+    cases = [_Case("auto", "a4-200", "tesseract"), _Case("neural", "a4-200", "neural")]
     small = [] if run.options.short else [_Case("auto", "page", "tesseract")]
     return {
         "clients": run.saturating,
