@@ -40,6 +40,13 @@ def objects(namespace: str, *what: str) -> list[dict[str, Any]]:
     return list(found.get("items", [found]))
 
 
+def delete_namespace(name: str) -> None:
+    """With its pods at once: what they still read is of no test's interest."""
+    kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+    kubectl("-n", name, "delete", "pods", "--all", "--grace-period=1", "--wait=false", check=False)
+    kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=240s", check=False)
+
+
 def pods(namespace: str, name: str) -> list[dict[str, Any]]:
     """The pods of a service that are not on their way out."""
     found = objects(namespace, "pods", "-l", f"app.kubernetes.io/name={name}")

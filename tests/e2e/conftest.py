@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import cluster
-from tests.e2e.cluster import kubectl
+from tests.e2e.cluster import delete_namespace, kubectl
 from tests.e2e.release import Release
 from tests.pictures import render
 
@@ -34,7 +34,7 @@ def namespace() -> str:
 @pytest.fixture(scope="module")
 def release(namespace: str) -> Iterator[Release]:
     """Both services, installed by Helm into a namespace that enforces the restricted standard."""
-    kubectl("delete", "namespace", namespace, "--ignore-not-found")
+    delete_namespace(namespace)
     kubectl("create", "namespace", namespace)
     kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     installed = Release(namespace)
@@ -43,7 +43,7 @@ def release(namespace: str) -> Iterator[Release]:
         yield installed
     finally:
         if os.environ.get("E2E_KEEP") is None:
-            kubectl("delete", "namespace", namespace)
+            delete_namespace(namespace)
 
 
 @pytest.fixture(scope="session")

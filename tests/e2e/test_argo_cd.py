@@ -14,7 +14,7 @@ import yaml
 
 from scripts import point_at_fork
 from tests.charts.tools import merged
-from tests.e2e.cluster import eventually, kubectl, name_of, objects, pods, ready, run, upload
+from tests.e2e.cluster import delete_namespace, eventually, kubectl, name_of, objects, pods, ready, run, upload
 from tests.e2e.load import Load
 from tests.e2e.release import BASE
 
@@ -99,7 +99,7 @@ def argo_cd(tmp_path_factory: pytest.TempPathFactory) -> ArgoCD:
 def repository(argo_cd: ArgoCD, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     folder = os.environ.get("E2E_GIT_DIR")
     made = Repository(Path(folder) if folder else tmp_path_factory.mktemp("git") / "ocr-service")
-    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+    delete_namespace(NAMESPACE)
     kubectl("apply", "-f", "-", stdin=made.manifests())
     try:
         for name in NAMES:
@@ -115,7 +115,7 @@ def applications_gone() -> None:
     kubectl("-n", "argocd", "delete", "applicationset", *NAMES)
     eventually(lambda: not any(known(name) for name in NAMES), "the Applications gone", seconds=240)
     kubectl("-n", "argocd", "delete", "appproject", "ocr-service")
-    kubectl("delete", "namespace", NAMESPACE)
+    delete_namespace(NAMESPACE)
 
 
 def known(name: str) -> bool:

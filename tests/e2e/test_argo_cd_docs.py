@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.charts.tools import merged
-from tests.e2e.cluster import kubectl
+from tests.e2e.cluster import delete_namespace, kubectl
 from tests.e2e.release import BASE
 from tests.e2e.test_argo_cd import NAMES, ArgoCD, Repository, applications_gone
 
@@ -78,7 +78,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     repository.git("tag", "v0.1.0")
     repository.set_values("model-server", "Version 0.2.0", config={"logLevel": "warning"})
     repository.git("tag", "v0.2.0")
-    kubectl("delete", "namespace", "ocr", "--ignore-not-found")
+    delete_namespace("ocr")
     for manifest in ("app-project", "applicationset-model-server", "applicationset-api-gateway"):
         kubectl("apply", "-f", str(repository.folder / "argo-cd" / f"{manifest}.yaml"))
     try:

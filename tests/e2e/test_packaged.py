@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.charts.tools import CHARTS, Values, merged, need_helm
-from tests.e2e.cluster import kubectl, name_of, pods, run
+from tests.e2e.cluster import delete_namespace, kubectl, name_of, pods, run
 from tests.e2e.load import Load
 from tests.e2e.release import BASE, Release
 
@@ -41,10 +41,10 @@ def before_and_now(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, P
 @pytest.fixture
 def delivered(namespace: str) -> Iterator[Release]:
     """A namespace in which nothing is installed yet."""
-    kubectl("delete", "namespace", namespace, "--ignore-not-found")
+    delete_namespace(namespace)
     kubectl("create", "namespace", namespace)
     yield Release(namespace)
-    kubectl("delete", "namespace", namespace)
+    delete_namespace(namespace)
 
 
 def helm(release: Release, name: str, chart: Path, values: Values) -> None:
