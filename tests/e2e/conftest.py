@@ -13,11 +13,20 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import cluster
-from tests.e2e.cluster import delete_namespace, kubectl
+from tests.e2e.cluster import NAMESPACE, delete_namespace, kubectl
 from tests.e2e.release import Release
 from tests.pictures import render
 
 collect_ignore_glob = [] if os.environ.get("E2E") else ["test_*.py"]
+MOSTLY_WAIT = {"test_keda", "test_operator", "test_routes"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two groups for two processes: tests that mostly wait run beside those that load the machine."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            group = "waiting" if item.path.stem in MOSTLY_WAIT else "working"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,7 +37,7 @@ def _reachable() -> None:
 
 @pytest.fixture(scope="module")
 def namespace() -> str:
-    return "ocr-e2e"
+    return NAMESPACE
 
 
 @pytest.fixture(scope="module")

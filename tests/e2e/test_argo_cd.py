@@ -14,7 +14,18 @@ import yaml
 
 from scripts import point_at_fork
 from tests.charts.tools import merged
-from tests.e2e.cluster import delete_namespace, eventually, kubectl, name_of, objects, pods, ready, run, upload
+from tests.e2e.cluster import (
+    GATEWAY_URL,
+    delete_namespace,
+    eventually,
+    kubectl,
+    name_of,
+    objects,
+    pods,
+    ready,
+    run,
+    upload,
+)
 from tests.e2e.load import Load
 from tests.e2e.release import BASE
 
@@ -142,9 +153,8 @@ def test_the_namespace_enforces_the_restricted_standard(repository: Repository) 
 
 
 def test_a_picture_sent_by_curl_comes_back_as_text(repository: Repository) -> None:
-    url = os.environ.get("E2E_GATEWAY_URL", "http://127.0.0.1:30801")
     picture = "image_file=@charts/api-gateway/files/hello.png"
-    done = run("curl", "-sS", "--fail-with-body", "-F", picture, f"{url}/gateway/ocr?format=text")
+    done = run("curl", "-sS", "--fail-with-body", "-F", picture, f"{GATEWAY_URL}/gateway/ocr?format=text")
     assert done.stdout.split() == ["HELLO", "2026"]
 
 

@@ -80,7 +80,8 @@ def busy(release: Release, hello: bytes, prometheus: Prometheus) -> None:
     """Enough load for every window, and no more: the faults that follow must not drown in it."""
     with Load(hello, clients=2, pause=0.5).running():
         filled = (
-            "sum(rate(kserve_inference_request_count[1m])) > 0.5 and sum(rate(gateway_requests_total[1m])) > 0.5"
+            f'sum(rate(kserve_inference_request_count{{namespace="{release.namespace}"}}[1m])) > 0.5 '
+            f'and sum(rate(gateway_requests_total{{namespace="{release.namespace}"}}[1m])) > 0.5'
         )
         eventually(lambda: prometheus.query(filled), "the load in Prometheus", seconds=180)
         threading.Event().wait(45)
