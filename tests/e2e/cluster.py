@@ -18,8 +18,6 @@ T = TypeVar("T")
 
 IMAGE_TAG = os.environ.get("E2E_IMAGE_TAG", project_version(Path()))
 NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))  # of this test process
-    os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-)  # of this process, among those beside it
 NAMESPACE = f"ocr-e2e-{NUMBER}"
 GATEWAY_PORT = 30801 + NUMBER
 GATEWAY_URL = f"http://{os.environ.get('E2E_NODE', '127.0.0.1')}:{GATEWAY_PORT}"
