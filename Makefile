@@ -43,7 +43,8 @@ run: setup ## Start both services, wait until they are ready, show their logs; C
 	@$(BIN)/python -m scripts.run
 
 test: setup ## Run the tests, except the slow ones
-	@$(BIN)/python -m pytest -m 'not slow'
+	@$(BIN)/python -m pytest -m 'not slow and not alone' -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m 'not slow and alone'
 
 test-slow: setup ## Run the slow tests
 	@$(BIN)/python -m pytest -m slow

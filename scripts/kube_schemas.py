@@ -2,15 +2,16 @@
 
     kubectl get --raw /openapi/v2 | python -m scripts.kube_schemas
 
-Run it against a cluster with Argo CD and the CRDs of the Gateway API, KEDA and the Prometheus operator, to support
-a new version of one. The schemas are strict (unknown fields
-are errors) and small (no descriptions); of the ApplicationSet's generators only `list` is kept.
+Run it against a cluster with Argo CD and the CRDs of the Gateway API, KEDA, the Prometheus operator and KServe, to
+support a new version of one. The schemas are strict (unknown fields are errors) and small: without descriptions,
+and without what this project does not use of ApplicationSets and of KServe's kinds.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ KINDS = {
     ("monitoring.coreos.com", "v1", "PodMonitor"),
     ("monitoring.coreos.com", "v1", "PrometheusRule"),
     ("monitoring.coreos.com", "v1", "ServiceMonitor"),
+    ("serving.kserve.io", "v1alpha1", "ClusterServingRuntime"),
+    ("serving.kserve.io", "v1beta1", "InferenceService"),
     ("argoproj.io", "v1alpha1", "AppProject"),
     ("argoproj.io", "v1alpha1", "ApplicationSet"),
 }
@@ -62,9 +65,7 @@ def file_name(group: str, version: str, kind: str) -> str:
 def standalone(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """One definition, with all that it refers to."""
     top = tidy(definitions[name])
-    if name.endswith(".ApplicationSet"):
-        generators = top["properties"]["spec"]["properties"]["generators"]["items"]
-        generators["properties"] = {"list": generators["properties"]["list"]}
+    trim(name.rpartition(".")[2], top.get("properties", {}).get("spec", {}).get("properties", {}))
     found: dict[str, Any] = {}
     todo = references(top)
     while todo:
@@ -73,6 +74,25 @@ def standalone(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
             found[reference] = tidy(definitions[reference], reference)
             todo |= references(found[reference])
     return {"$schema": "http://json-schema.org/draft-07/schema#", **top, "definitions": found}
+
+
+def trim(kind: str, spec: dict[str, Any]) -> None:
+    """Remove from a kind's `spec` the large parts that this project does not use."""
+    if kind == "ApplicationSet":
+        generators = spec["generators"]["items"]
+        generators["properties"] = {"list": generators["properties"]["list"]}
+    elif kind == "InferenceService":
+        fields = spec["predictor"]["properties"]
+        frameworks = {name for name, field in fields.items() if "storageUri" in field.get("properties", {})}
+        keep_only(spec, {"predictor"})
+        keep_only(fields, fields.keys() - (frameworks - {"model"}) - {"workerSpec"})
+    elif kind == "ClusterServingRuntime":
+        keep_only(spec, spec.keys() - {"workerSpec"})
+
+
+def keep_only(fields: dict[str, Any], names: AbstractSet[str]) -> None:
+    for name in fields.keys() - names:
+        del fields[name]
 
 
 def references(value: Any) -> set[str]:

@@ -27,6 +27,7 @@ REQUIRED = (
 OPTIONAL = (
     *((files, NAMED) for files in ("*.md", "*.sh", "Makefile", "compose.yaml", "docs/*.md", "scripts/**/*.sh")),
     *((files, NAMED) for files in ("argo-cd/*.yaml", "charts/*/README.md", ".github/workflows/*.yml")),
+    ("docs/examples/*.yaml", NAMED),
     ("argo-cd/*.yaml", rf"(?i)^ *(?:- )?\w*revision: \"?v?{NUMBER}\"?$"),
     *((file, rf"\bv{NUMBER}\b") for file in ("docs/releases.md", "docs/kubernetes.md")),
     ("docs/releases.md", rf"--draft {NUMBER}"),

@@ -63,6 +63,8 @@ OPTIONS: dict[str, dict[str, Values]] = {
     "model-server": SHARED
     | {
         "keda": {"keda": {"enabled": True}},
+        "kserve": {"inferenceService": {"enabled": True}},
+        "kserve with autoscaling": {"inferenceService": {"enabled": True}, "autoscaling": {"enabled": True}},
         "tls": {"tls": {"existingSecret": "model-server-tls"}},
         "tls for known callers": {"tls": {"existingSecret": "model-server-tls", "clients": True}},
         "languages": {
@@ -213,6 +215,10 @@ def is_test(manifest: dict[str, Any]) -> bool:
 
 
 def pod(rendered: Rendered) -> dict[str, Any]:
+    """A Deployment's template, or what KServe's controller makes it of."""
+    if of_kind(rendered, "InferenceService"):
+        predictor = one(rendered, "InferenceService")["spec"]["predictor"]
+        return {"metadata": {key: predictor[key] for key in ("labels", "annotations")}, "spec": predictor}
     found: dict[str, Any] = one(rendered, "Deployment")["spec"]["template"]
     return found
 

@@ -68,16 +68,16 @@ def steady(text: str) -> str:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     argo_cd = ArgoCD(tmp_path_factory.mktemp("argocd") / "config")
-    repository = Repository(tmp_path_factory.mktemp("git") / "ocr-service", revision="v0.1.0")
+    repository = Repository(tmp_path_factory.mktemp("git") / "ocr-service", revision="v1.4.0")
     for name in NAMES:
         path = repository.folder / "argo-cd" / "environments" / "development" / f"{name}.yaml"
         path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text()) or {}, BASE[name])))
     repository.git("config", "user.name", "e2e")
     repository.git("config", "user.email", "e2e@example.org")
-    first = repository.commit("Version 0.1.0")
-    repository.git("tag", "v0.1.0")
-    repository.set_values("model-server", "Version 0.2.0", config={"logLevel": "warning"})
-    repository.git("tag", "v0.2.0")
+    first = repository.commit("Version 1.4.0")
+    repository.git("tag", "v1.4.0")
+    repository.set_values("model-server", "Version 1.5.0", config={"logLevel": "warning"})
+    repository.git("tag", "v1.5.0")
     delete_namespace("ocr")
     for manifest in ("app-project", "applicationset-model-server", "applicationset-api-gateway"):
         kubectl("apply", "-f", str(repository.folder / "argo-cd" / f"{manifest}.yaml"))

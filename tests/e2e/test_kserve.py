@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.release.version import project_version
 from tests.e2e.cluster import eventually, kubectl, objects, pods, ready, run, upload
 from tests.e2e.load import Load
 from tests.e2e.release import Release
@@ -61,7 +62,7 @@ def by_runtime(served: Release) -> Iterator[str]:
         "kubectl", "-n", served.namespace, "get", "pods", "-o", "jsonpath={.items[0].spec.containers[0].image}"
     )
     image = f"model-server:{tag.stdout.rpartition(':')[2]}"
-    kubectl("apply", "-f", "-", stdin=runtime.replace("model-server:0.1.0", image))
+    kubectl("apply", "-f", "-", stdin=runtime.replace(f"model-server:{project_version(Path())}", image))
     try:
         kubectl("-n", served.namespace, "apply", "-f", "-", stdin=service)
         eventually(lambda: is_ready(served.namespace, "ocr"), "the example ready", 240)

@@ -15,6 +15,8 @@ from tests.faults.neural import Model, NativeFault
 from tests.faults.pair import KNOWN, Pair, outcomes, peak_mib
 from tests.faults.replaced import both_hang, replaced, restarts
 
+pytestmark = pytest.mark.alone
+
 NEURAL = {
     "NEURAL": "true",
     "TEST_NEURAL": "tests.faults.neural:FaultyNeural",

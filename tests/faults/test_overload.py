@@ -15,6 +15,8 @@ from tests.faults.conftest import Record
 from tests.faults.pair import Pair, crowding, outcomes
 from tests.faults.wire import HOST, Answer, exchange, multipart, parsed, upload_head
 
+pytestmark = pytest.mark.alone
+
 PAGE_SECONDS = 0.1
 MEASURED_SECONDS = 3.0
 CLIENTS = 4  # without a pause: two pages are read and two wait, the most that can be served

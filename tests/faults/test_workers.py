@@ -23,6 +23,8 @@ from tests.faults.replaced import both_hang, replaced, restarts
 from tests.faults.wire import Answer
 from tests.pictures import render
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("name", ["TEST_ENGINE", "TEST_NEURAL"])
 def test_production_refuses_a_test_engine(name: str) -> None:
