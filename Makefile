@@ -127,7 +127,7 @@ fork: setup ## Point Argo CD at your repository: make fork REPO=https://... [REV
 	@$(BIN)/python -m scripts.point_at_fork $(REPO) $(REVISION)
 
 e2e: setup ## Test on the cluster that KUBECONFIG names (docs/kubernetes.md)
-	@E2E=1 $(BIN)/python -m pytest tests/e2e --timeout=900 --durations=15 -n 2 --dist loadgroup
+	@E2E=1 $(BIN)/python -m pytest tests/e2e --timeout=900 --durations=15 -n 2
 
 minikube: ## Install everything on Minikube: both services, Argo CD, Prometheus, Grafana
 	@bash scripts/minikube.sh up

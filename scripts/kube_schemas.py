@@ -52,7 +52,9 @@ def main() -> None:
             key = (kind["group"], kind["version"], kind["kind"])
             if key in missing:
                 missing.remove(key)
-                (TARGET / file_name(*key)).write_text(json.dumps(standalone(name, definitions)) + "\n")
+                (TARGET / file_name(*key)).write_text(
+                    json.dumps(standalone(name, definitions), sort_keys=True) + "\n"
+                )
     if missing:
         sys.exit(f"The cluster does not know {sorted(missing)}.")
 

@@ -9,8 +9,10 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.e2e import cluster
 from tests.e2e.cluster import NAMESPACE, delete_namespace, kubectl
@@ -21,12 +23,15 @@ collect_ignore_glob = [] if os.environ.get("E2E") else ["test_*.py"]
 MOSTLY_WAIT = {"test_keda", "test_operator", "test_routes"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class TwoGroups(LoadScopeScheduling):  # type: ignore[misc]
     """Two groups for two processes: tests that mostly wait run beside those that load the machine."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            group = "waiting" if item.path.stem in MOSTLY_WAIT else "working"
-            item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "waiting" if Path(nodeid.partition("::")[0]).stem in MOSTLY_WAIT else "working"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoGroups:
+    return TwoGroups(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
