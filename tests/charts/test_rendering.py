@@ -74,6 +74,11 @@ def test_the_values_of_the_applications_render(manifest: Path, major: int) -> No
         conform(yaml.safe_dump_all(tools.render(chart, values, major=major, release=element["name"])))
 
 
+@pytest.mark.parametrize("example", sorted(Path("docs/examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_examples_of_the_docs_are_valid(example: Path) -> None:
+    conform(example.read_text())
+
+
 def test_the_schemas_are_strict() -> None:
     deployment = tools.one(tools.option("api-gateway", "default"), "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}

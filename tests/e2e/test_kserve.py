@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scripts.release.version import project_version
-from tests.e2e.cluster import eventually, kubectl, objects, pods, ready, run, upload
+from tests.e2e.cluster import IMAGE_TAG, eventually, kubectl, objects, pods, ready, upload
 from tests.e2e.load import Load
 from tests.e2e.release import Release
 
@@ -54,15 +55,66 @@ def test_its_autoscaler_adds_a_pod_under_load(served: Release, page_png: bytes) 
     assert load.bad() == []
 
 
+COPY = "import shutil, sys; shutil.copytree(sys.prefix + '/share/tessdata', '/to', dirs_exist_ok=True)"
+FOLDER = {"hostPath": {"path": "/tmp/ocr-e2e-tessdata", "type": "DirectoryOrCreate"}}
+SIZE = {"storage": "1Gi"}
+ONLY = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
+
+
 @pytest.fixture(scope="module")
-def by_runtime(served: Release) -> Iterator[str]:
+def tessdata(served: Release) -> Iterator[None]:
+    """A claim with the image's own language data, in a folder of the one node."""
+    copier = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "ocr-e2e-tessdata", "namespace": "default"},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "copy",
+                    "image": f"model-server:{IMAGE_TAG}",
+                    "command": ["python", "-c", COPY],
+                    "securityContext": {"runAsUser": 0},
+                    "volumeMounts": [{"name": "to", "mountPath": "/to"}],
+                }
+            ],
+            "volumes": [{"name": "to", **FOLDER}],
+        },
+    }
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": "ocr-e2e-tessdata"},
+        "spec": {
+            **ONLY,
+            **FOLDER,
+            "capacity": SIZE,
+            "claimRef": {"name": "tessdata", "namespace": served.namespace},
+        },
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "tessdata", "namespace": served.namespace},
+        "spec": {**ONLY, "resources": {"requests": SIZE}},
+    }
+    try:
+        kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([copier, volume, claim]))
+        done = "jsonpath={.status.phase}=Succeeded"
+        kubectl("-n", "default", "wait", "pod/ocr-e2e-tessdata", f"--for={done}", "--timeout=60s")
+        yield
+    finally:
+        kubectl("-n", "default", "delete", "pod", "ocr-e2e-tessdata", "--ignore-not-found")
+        kubectl("delete", "persistentvolume", "ocr-e2e-tessdata", "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def by_runtime(served: Release, tessdata: None) -> Iterator[str]:
     """The example's model: its pod."""
     runtime, _, service = EXAMPLE.read_text().partition("\n---\n")
-    tag = run(
-        "kubectl", "-n", served.namespace, "get", "pods", "-o", "jsonpath={.items[0].spec.containers[0].image}"
-    )
-    image = f"model-server:{tag.stdout.rpartition(':')[2]}"
-    kubectl("apply", "-f", "-", stdin=runtime.replace(f"model-server:{project_version(Path())}", image))
+    written = f"model-server:{project_version(Path())}"
+    kubectl("apply", "-f", "-", stdin=runtime.replace(written, f"model-server:{IMAGE_TAG}"))
     try:
         kubectl("-n", served.namespace, "apply", "-f", "-", stdin=service)
         eventually(lambda: is_ready(served.namespace, "ocr"), "the example ready", 240)
