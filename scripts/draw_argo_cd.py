@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from matplotlib.figure import Figure
 
-STEP_X, STEP_Y = 3.4, 0.62  # inches between columns, and between lines
+STEP_X, STEP_Y = 2.6, 0.55  # inches between columns, and between lines
 BOX = {"boxstyle": "round,pad=0.4", "edgecolor": "#8fa3ad", "facecolor": "white"}
 COLOURS = {"Healthy": "#18a567", "Progressing": "#0dadea", "Degraded": "#e96d76", "": "#8fa3ad"}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,10 @@ DASHBOARD = Path("grafana/ocr-service.json")
 WIDTH = 24  # units of Grafana's grid
 UNIT_INCHES = 0.62, 0.3  # of such a unit
 STEP_SECONDS = 15
-MOST_IN_LEGEND = 4
+RATE_INTERVAL = "1m"  # four scrapes, as Grafana chooses it
+MOST_IN_LEGEND = 4  # the largest ones
+LONGEST_NAME = 36
+NO_LABEL = re.compile(r"{{\w+}}")
 UNITS: dict[str, Formatter] = {
     "s": EngFormatter("s"),
     "bytes": EngFormatter("B"),
@@ -49,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=int, default=15, help="until now")
     given = parser.parse_args(arguments)
     panels = json.loads(DASHBOARD.read_text())["panels"]
-    variables = {"$namespace": given.namespace, "$release": given.release}
+    variables = {"$namespace": given.namespace, "$release": given.release, "$__rate_interval": RATE_INTERVAL}
     with httpx.Client(base_url=given.prometheus, trust_env=False, timeout=30) as prometheus:
         draw(panels, given.picture, lambda target: ask(prometheus, target, variables, 60 * given.minutes))
 
@@ -68,6 +72,7 @@ def ask(prometheus: httpx.Client, target: dict[str, Any], variables: dict[str, s
         name = target.get("legendFormat") or "{{__name__}}"
         for label, value in series["metric"].items():
             name = name.replace(f"{{{{{label}}}}}", value)
+        name = " ".join(NO_LABEL.sub("", name).split())[:LONGEST_NAME]
         times = [(float(at) - now) / 60 for at, _ in series["values"]]
         found.append((name, times, [float(value) for _, value in series["values"]]))
     return found
@@ -107,7 +112,7 @@ def show(axes: Axes, panel: dict[str, Any], found: list[Series]) -> None:
         axes.set_axis_off()
         axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=20, transform=axes.transAxes)
         return
-    for name, times, values in found:
+    for name, times, values in sorted(found, key=lambda series: -max(series[2])):
         axes.plot(times, values, linewidth=1, label=name)
     axes.set_ylim(bottom=0)
     axes.tick_params(labelsize=7)
