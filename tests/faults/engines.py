@@ -156,8 +156,9 @@ def _word(text: str) -> Word:
 
 
 def ignore_signals() -> None:
+    """By the C library, because Python's own function is for the main thread alone."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+        ctypes.CDLL(None).signal(int(number), ctypes.c_void_p(signal.SIG_IGN))
 
 
 def sleep_for_ever() -> None:
