@@ -19,6 +19,10 @@ BASE: dict[str, Values] = {
 }
 
 
+# For tests that mostly wait: they run beside others.
+SLOW: Values = {"resources": {"limits": {"cpu": "500m"}}}
+
+
 class Release:
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace

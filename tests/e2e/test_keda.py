@@ -9,7 +9,7 @@ import pytest
 from tests import needs
 from tests.e2e.cluster import eventually, kubectl, objects, upload
 from tests.e2e.load import Load
-from tests.e2e.release import Release
+from tests.e2e.release import SLOW, Release
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -32,7 +32,7 @@ def scaled(release: Release) -> Release:
         "gatewayMetricsUrl": f"http://api-gateway.{release.namespace}.svc:8002/metrics",
     }
     release.upgrade(
-        model_server={"keda": keda},
+        model_server={**SLOW, "keda": keda},
         api_gateway={
             "config": {"requestTimeoutSeconds": BUDGET_SECONDS, "waitForModelSeconds": BUDGET_SECONDS - 20}
         },

@@ -21,7 +21,7 @@ import pytest
 
 from tests.documents import make
 from tests.e2e.cluster import eventually
-from tests.e2e.release import Release
+from tests.e2e.release import SLOW, Release
 from tests.pictures import render
 
 URL = os.environ.get("E2E_ROUTES_URL", "")
@@ -43,6 +43,7 @@ pytestmark = [
 def routed(release: Release) -> Release:
     namespace, _, name = PARENT.partition("/")
     release.upgrade(
+        model_server=SLOW,
         api_gateway={
             "ingress": {"enabled": True, "className": "traefik", "hosts": [HOSTS["Ingress"]]},
             "httpRoute": {
@@ -50,7 +51,7 @@ def routed(release: Release) -> Release:
                 "parentRefs": [{"name": name, "namespace": namespace}],
                 "hostnames": [HOSTS["HTTPRoute"]],
             },
-        }
+        },
     )
     for host in HOSTS.values():
         with client(host) as through:
