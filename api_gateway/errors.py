@@ -24,6 +24,13 @@ ServiceError
 │   ├── PageTooLarge       422  in points
 │   ├── TooManyPagePixels  422
 │   └── PageTooComplex     422  extracting it from the document took too much time or memory
+├── BadJobRequest          400  a parameter or header of a job is not valid
+│   ├── BadIdempotencyKey  400
+│   └── BadWebhookUrl      400
+├── NotFinished            409  the job has no result yet
+├── IdempotencyMismatch    422  the key belongs to a job with another file or other parameters
+├── TooManyJobs            429  a limit of jobs of this API key is reached
+├── StoreUnavailable       503  the database of jobs does not answer
 ├── NoSpace                503  the disk, or the documents' share of it, is full
 ├── ComposerFailed         503  the process that makes the searchable PDF was lost
 ├── ModelServerUnreachable 503  no connection
@@ -192,6 +199,45 @@ class PageTooComplex(PageError):
     text = "Taking the page out of the document takes too much time or memory."
 
 
+class BadJobRequest(BadRequest):
+    code = "bad_job_request"
+    text = "A parameter of the job is not valid."
+
+
+class BadIdempotencyKey(BadJobRequest):
+    code = "bad_idempotency_key"
+    text = "Idempotency-Key takes 1 to 255 printable ASCII characters."
+
+
+class BadWebhookUrl(BadJobRequest):
+    code = "bad_webhook_url"
+    text = "webhook_url takes an https URL of a public host."
+
+
+class NotFinished(ServiceError):
+    status = 409
+    code = "not_finished"
+    text = "The job has no result yet. format=ndjson gives the pages so far."
+
+
+class IdempotencyMismatch(ServiceError):
+    status = 422
+    code = "idempotency_mismatch"
+    text = "This Idempotency-Key belongs to a job with another file or other parameters."
+
+
+class TooManyJobs(ServiceError):
+    status = 429
+    code = "too_many_jobs"
+    text = "This API key has its maximum of jobs. Try again later."
+
+
+class StoreUnavailable(ServiceError):
+    status = 503
+    code = "store_unavailable"
+    text = "The database of jobs does not answer. Try again later."
+
+
 class NoSpace(ServiceError):
     status = 503
     code = "no_space"
@@ -263,6 +309,10 @@ BROKEN = frozenset({
     "deadline_exceeded",
 })  # fmt: skip
 PASSING = REFUSALS | BROKEN
+
+# Errors of pages of jobs alone.
+WORKER_LOST = "worker_lost"  # two workers died while they read the page
+DOCUMENT_KILLS_WORKER = "document_kills_worker"  # three workers died before they had read a page of the document
 
 _OF_PAGES = tree(PageError)
 _NO_OUTCOMES = (ServiceError, Relayed, DocumentError, *_OF_PAGES)

@@ -11,9 +11,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from api_gateway.jobs.settings import JobSettings
 from api_gateway.keys import read_keys, stripped
 from service_kit.followed import fault_of
-from service_kit.settings import HTTP_URL, MIB, ServiceSettings
+from service_kit.settings import HTTP_URL, MIB
 from service_kit.tls import PemFile, TlsFiles, calling_context
 
 UPLOAD_COPIES = 2.5  # the picture, its base64, and the part of it that is being sent
@@ -29,7 +30,7 @@ def memory_shares(memory_mib: int) -> dict[str, int]:
     return {name: memory_mib * eighths // 8 for name, eighths in _EIGHTHS.items()}
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(JobSettings):
     """A memory setting that is not given is its share of `memory_mib`.
 
     If that is not given either, it is its share of the memory that is found, and at most its default.
@@ -155,6 +156,7 @@ class GatewaySettings(ServiceSettings):
         yield from fault_of(lambda: self.keys)
         yield from self._tls_faults()
         yield from self.common_faults()
+        yield from self.job_faults()
         if self.wait_for_model_seconds >= self.request_timeout_seconds:
             yield "WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT_SECONDS"
         if self.metrics_port == self.port:

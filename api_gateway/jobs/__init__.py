@@ -1,0 +1,1 @@
+"""Jobs: documents that are handed in now and read whenever there is time, whatever dies in between."""
