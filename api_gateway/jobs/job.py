@@ -1,4 +1,4 @@
-"""What a job is: its states, its row, and what a worker gets when it claims one. All times are seconds since 1970."""
+"""What a job is: its states, its row, and what a worker gets when it claims one. Times are seconds since 1970."""
 
 from __future__ import annotations
 

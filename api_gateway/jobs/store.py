@@ -30,8 +30,10 @@ class JobStore(Protocol):
     async def drop_pieces(self, job_id: str) -> None:
         """Remove the pieces of a job that was not submitted. `sweep` does the same for those of dead processes."""
 
-    async def submit(self, jobs: Sequence[NewJob], quotas: Quotas, last: dict[str, tuple[int, bytes]]) -> list[Job]:
-        """Add jobs, all or none. `last`: number and bytes of a last piece by job id, stored in the same transaction.
+    async def submit(
+        self, jobs: Sequence[NewJob], quotas: Quotas, last: dict[str, tuple[int, bytes]]
+    ) -> list[Job]:
+        """Add jobs, all or none. `last`: number and bytes of a last piece by job id, in the same transaction.
 
         A job whose idempotency key is known to its tenant is not added: the known one is returned in its place
         (its `id` tells), and its pieces are removed. `turn` of a new job is the largest of the least turn that is
@@ -56,10 +58,10 @@ class JobStore(Protocol):
         """The newest first, without `position`; `after` is the id of the last job of the page before."""
 
     async def remove(self, tenant: str, job_id: str) -> Literal["cancelled", "removed"] | None:
-        """Cancel a job that has no final state (with its webhook), remove one that has; None: there is no such job."""
+        """Cancel a job without a final state (with its webhook), remove one that has; None: there is no such job."""
 
     async def watch(self, job_ids: Iterable[str]) -> dict[str, Job]:
-        """These jobs, without `position`; those that no longer exist are missing. One call serves all listeners."""
+        """These jobs, without `position`; those that no longer exist are missing. One call for all listeners."""
 
     async def page_numbers(self, job_id: str) -> list[int]:
         """The stored pages, in ascending order."""
@@ -102,7 +104,9 @@ class JobStore(Protocol):
 
     # -- webhooks
 
-    async def claim_hooks(self, owner: str, lease_seconds: float, most: int, busy_hosts: Sequence[str]) -> list[Hook]:
+    async def claim_hooks(
+        self, owner: str, lease_seconds: float, most: int, busy_hosts: Sequence[str]
+    ) -> list[Hook]:
         """Take hooks that are due, not to one of these hosts."""
 
     async def hook_done(self, hook: Hook, outcome: Literal["delivered", "failed"]) -> None:
