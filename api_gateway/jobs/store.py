@@ -58,7 +58,7 @@ class JobStore(Protocol):
         """The newest first, without `position`; `after` is the id of the last job of the page before."""
 
     async def remove(self, tenant: str, job_id: str) -> Literal["cancelled", "removed"] | None:
-        """Cancel a job without a final state (with its webhook), remove one that has; None: there is no such job."""
+        """Cancel a job without a final state (with its webhook), remove one that has; None: no such job."""
 
     async def watch(self, job_ids: Iterable[str]) -> dict[str, Job]:
         """These jobs, without `position`; those that no longer exist are missing. One call for all listeners."""
