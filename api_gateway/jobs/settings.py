@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,10 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from api_gateway.jobs.job import Quotas
+from api_gateway.jobs.webhooks.addresses import Allowed
+from api_gateway.jobs.webhooks.signing import secret_faults
 from service_kit.settings import HTTP_URL, MIB, ServiceSettings
 
-_HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _DATABASE_URL = re.compile(r"postgres(ql)?://[^\s]+")
 
 
@@ -66,7 +66,8 @@ class JobSettings(ServiceSettings):
 
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Secrets that sign webhooks (`whsec_` and base64 of 24 to 64 bytes), separated by commas; each signs, so that
-    a secret can be changed. `NAME:whsec_…` is for jobs of the API key of that name alone. None: no webhooks."""
+    a secret can be changed. `NAME:whsec_…` is for the jobs of the API key of that name, which no other secret then
+    signs. None: no webhooks."""
 
     webhook_allow: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts (`hooks.example.com`, `*.example.com`) and networks (`10.0.0.0/8`) to which webhooks may go although
@@ -96,9 +97,8 @@ class JobSettings(ServiceSettings):
             yield "JOBS_TTL_SECONDS must not be above JOBS_MAX_TTL_SECONDS"
         if self.jobs_max_key_mib > self.jobs_max_mib:
             yield "JOBS_MAX_KEY_MIB must not be above JOBS_MAX_MIB"
-        for allowed in self.webhook_allow:
-            if not _is_network(allowed) and not _HOST.fullmatch(allowed):
-                yield f"WEBHOOK_ALLOW: {allowed} is neither a host nor a network"
+        yield from (f"WEBHOOK_ALLOW: {fault}" for fault in Allowed.faults(self.webhook_allow))
+        yield from (f"WEBHOOK_SECRETS: {fault}" for fault in secret_faults(self.webhook_secrets))
 
     @property
     def has_jobs(self) -> bool:
@@ -113,11 +113,3 @@ class JobSettings(ServiceSettings):
             pages_a_minute=self.jobs_pages_a_minute,
             store_bytes=int(self.jobs_max_mib * MIB),
         )
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True

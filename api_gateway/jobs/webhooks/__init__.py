@@ -1,0 +1,1 @@
+"""Webhooks: a signed request to the client's receiver when a job ends."""
