@@ -11,6 +11,7 @@ from service_kit.page import Parameters
 
 State = Literal["queued", "running", "complete", "partial", "failed", "cancelled"]
 Kind = Literal["picture", "pdf", "tiff"]
+DeliveryState = Literal["pending", "delivered", "failed"]
 
 STATES: tuple[State, ...] = ("queued", "running", "complete", "partial", "failed", "cancelled")
 FINAL: tuple[State, ...] = ("complete", "partial", "failed", "cancelled")
@@ -33,6 +34,7 @@ class NewJob:
     batch: str | None = None
     idempotency_key: str | None = None
     webhook_url: str | None = None
+    result_url: str | None = None  # where the result is put when there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,9 @@ class Job:
     code: str | None  # of the error, if the job itself failed
     detail: str | None
     webhook_url: str | None
-    webhook_state: Literal["pending", "delivered", "failed"] | None
+    webhook_state: DeliveryState | None
+    result_url: str | None
+    result_state: DeliveryState | None
     ttl_seconds: float
     created: float
     started: float | None
@@ -106,15 +110,20 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A webhook to be sent: `id` is the same in all attempts, `body` is what is signed and sent."""
+    """A webhook to be sent: `id` is the same in all attempts, `body` is what is signed and sent.
+
+    `kind` "result": the job's result is to be put to the URL, and `body` is empty.
+    """
 
     id: str
+    kind: Literal["webhook", "result"]
     tenant: str
     job: str
     url: str
     body: bytes
     attempt: int  # 1 at the first time
     created: float
+    expires_in: float  # seconds from the claim until the job is removed
     owner: str
 
 

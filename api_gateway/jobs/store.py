@@ -107,10 +107,15 @@ class JobStore(Protocol):
     async def claim_hooks(
         self, owner: str, lease_seconds: float, most: int, busy_hosts: Sequence[str]
     ) -> list[Hook]:
-        """Take hooks that are due, not to one of these hosts."""
+        """Take hooks that are due, not to one of these hosts (`webhooks/addresses.py: host_of` the URL).
+
+        With its final state, a job with `webhook_url` gets a hook of the kind "webhook", and a complete or partial
+        job with `result_url` one of the kind "result"; their outcomes are the job's `webhook_state` and
+        `result_state`. A lost claim counts no attempt.
+        """
 
     async def hook_done(self, hook: Hook, outcome: Literal["delivered", "failed"]) -> None:
-        """Forget the hook; the job's `webhook_state` says how it ended."""
+        """Forget the hook; the job's `webhook_state` or `result_state` says how it ended."""
 
     async def hook_later(self, hook: Hook, seconds: float) -> None:
         """Try again after `seconds`, as the next attempt."""
