@@ -123,7 +123,8 @@ class Hook:
     body: bytes
     attempt: int  # 1 at the first time
     created: float
-    expires_in: float  # seconds from the claim until the job is removed
+    claimed: float  # the database's time: the sender's clock may be wrong, and receivers reject wrong times
+    expires: float  # when the job is removed
     owner: str
 
 
