@@ -114,7 +114,7 @@ class Exchange(Response):
         del picture
         memory.give_back()
         record = self._record([1])
-        record.put(read)
+        await record.put(read)
         await self._send_pieces(await self._composed(source, record, page["page_count"]), (), send)
 
     async def _document(self, upload: Upload, send: Send) -> None:

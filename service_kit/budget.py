@@ -45,11 +45,15 @@ class Share:
 
 
 class Budget:
-    """First come, first served: a small request waits behind an earlier one that does not fit yet."""
+    """First come, first served: a small request waits behind an earlier one that does not fit yet.
+
+    Those that wait as `later` are served when nobody else waits, and first come, first served among themselves.
+    """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._waiting: deque[tuple[float, asyncio.Future[Share]]] = deque()
+        self._later: deque[tuple[float, asyncio.Future[Share]]] = deque()
         self.used = 0.0
 
     @property
@@ -67,7 +71,7 @@ class Budget:
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._later)
 
     def take(self, amount: float = 1) -> Share:
         """Reserve a share without waiting.
@@ -79,25 +83,26 @@ class Budget:
         share.resize(amount)
         return share
 
-    async def wait(self, amount: float = 1, *, deadline: Deadline | None = None) -> Share:
+    async def wait(self, amount: float = 1, *, deadline: Deadline | None = None, later: bool = False) -> Share:
         """Wait for a share. A request for more than the whole budget is granted when nothing else is in use.
 
         Raises:
             DeadlineExceeded.
         """
-        if not self._waiting and self._has_room(amount):
+        if not self._waiting and not (later and self._later) and self._has_room(amount):
             return self._grant(amount)
         turn: asyncio.Future[Share] = asyncio.get_running_loop().create_future()
         entry = (amount, turn)
-        self._waiting.append(entry)
+        queue = self._later if later else self._waiting
+        queue.append(entry)
         try:
             async with asyncio.timeout(None if deadline is None else deadline.left()):
                 return await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 turn.result().give_back()
-            elif entry in self._waiting:
-                self._waiting.remove(entry)
+            elif entry in queue:
+                queue.remove(entry)
                 self._wake()
             if isinstance(error, TimeoutError):
                 raise DeadlineExceeded from None
@@ -119,7 +124,7 @@ class Budget:
         return Share(self, amount)
 
     def _wake(self) -> None:
-        while self._waiting and self._has_room(self._waiting[0][0]):
-            amount, turn = self._waiting.popleft()
+        while (queue := self._waiting or self._later) and self._has_room(queue[0][0]):
+            amount, turn = queue.popleft()
             if not turn.done():
                 turn.set_result(self._grant(amount))

@@ -6,17 +6,17 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from api_gateway.documents import splitter
-from api_gateway.documents.fanout import Fanout, PageSources
+from api_gateway.documents.fanout import UNSENT, Fanout, PageSources
 from api_gateway.documents.selection import choose
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
     from typing import Literal
 
     from api_gateway.admission import RequestAdmission
-    from api_gateway.documents.record import Record
+    from api_gateway.documents.fanout import PageSink
     from api_gateway.metrics import GatewayMetrics
     from api_gateway.order import Order
     from api_gateway.settings import GatewaySettings
@@ -35,9 +35,13 @@ class Documents:
         model_server: ModelServer,
         concurrency: Concurrency,
         metrics: GatewayMetrics,
+        *,
+        for_jobs: bool = False,
     ) -> None:
-        self.admission = admission
-        self.metrics = metrics
+        """`for_jobs`: documents take no place of those of requests, and their pages wait behind all others."""
+        self._for_jobs = for_jobs
+        self._admission = admission
+        self._metrics = metrics
         self.max_pages = settings.max_pages
         self.environment = settings.child_environment()
         self.limits = splitter.SplitterLimits(
@@ -57,7 +61,21 @@ class Documents:
             page_seconds=settings.request_timeout_seconds,
             model_name=settings.model_name,
             metrics=metrics,
+            later=for_jobs,
         )
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one document.
+
+        Raises:
+            Overloaded: none is free.
+        """
+        if self._for_jobs:
+            yield
+            return
+        with self._admission.document(), self._metrics.document():
+            yield
 
 
 class Document:
@@ -79,8 +97,7 @@ class Document:
             Overloaded: no place is free.
         """
         async with contextlib.AsyncExitStack() as held:
-            held.enter_context(self._shared.admission.document())
-            held.enter_context(self._shared.metrics.document())
+            held.enter_context(self._shared.place())
             held.push_async_callback(self._splitter.close)
             self._splitter.start()
             self._held = held.pop_all()
@@ -99,10 +116,16 @@ class Document:
         return choose(self._order.pages, self.page_count, self._shared.max_pages)
 
     @contextlib.asynccontextmanager
-    async def pages(self, record: Record) -> AsyncIterator[Fanout]:
+    async def pages(self, record: PageSink, *, most_unsent: int = UNSENT) -> AsyncIterator[Fanout]:
         """Reads the pages into the record while the context lasts; leaving it ends the splitter."""
         reading = Fanout(
-            self._order, self._splitter, record, self._shared.sources, self._request_id, self._deadline
+            self._order,
+            self._splitter,
+            record,
+            self._shared.sources,
+            self._request_id,
+            self._deadline,
+            most_unsent=most_unsent,
         )
         try:
             async with reading:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from api_gateway.answer import failed_page, read_page
 from api_gateway.documents.mixing import mix
@@ -18,11 +18,10 @@ from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from api_gateway.answer import AnswerPage, Source
-    from api_gateway.documents.record import Record
-    from api_gateway.documents.splitter import SplitPage, Splitter
+    from api_gateway.documents.splitter import SplitPage
     from api_gateway.metrics import GatewayMetrics
     from api_gateway.order import Order
     from api_gateway.upstream.client import ModelServer
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("documents")
 
 _AHEAD = 3  # pages of a document that are being extracted or wait for a call
-_UNSENT = 128  # maximum pages from the first one that is not sent yet to the last one that is begun
+UNSENT = 128  # maximum pages from the first one that is not sent yet to the last one that is begun
 _MOST_ATTEMPTS = 3
 _PAUSES = (0.0, 0.2, 1.0)  # seconds after each: meanwhile Kubernetes removes a dying pod from the Service
 _MOST_TIMEOUTS = 2  # a page that times out mostly does so again
@@ -53,6 +52,29 @@ class PageSources:
     page_seconds: float  # time budget of each page
     model_name: str
     metrics: GatewayMetrics
+    later: bool = False  # pages wait for memory and calls behind those of other documents
+
+
+class PageSource(Protocol):
+    """What pages are taken out of: a splitter, or a picture."""
+
+    async def page(
+        self, number: int, deadline: Deadline, *, dpi: float, embedded_text: bool, may_lower_dpi: bool = False
+    ) -> SplitPage: ...
+
+
+class PageSink(Protocol):
+    """Where pages go. An error of `put`, or one of `begin` that is not a ServiceError, ends the reading of all."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The pages to read, in the requested order."""
+
+    async def begin(self, number: int) -> None:
+        """Called before the page is taken out, and before each call for it."""
+
+    async def put(self, page: AnswerPage) -> None:
+        """Add a page; pages may come in any order. The page's memory is freed after that."""
 
 
 class Fanout:
@@ -61,25 +83,29 @@ class Fanout:
     def __init__(
         self,
         order: Order,
-        splitter: Splitter,
-        record: Record,
+        source: PageSource,
+        record: PageSink,
         shared: PageSources,
         request_id: str,
         deadline: Deadline,
+        *,
+        most_unsent: int = UNSENT,
     ) -> None:
+        """`most_unsent`: pages from the first one that is not sent yet to the last one that is begun."""
         self._order = order
-        self._splitter = splitter
+        self._source = source
         self._record = record
         self._shared = shared
         self._request_id = request_id
         self._deadline = deadline
         self._ahead = Budget(_AHEAD)
         self._splitting = Budget(1)
-        self._unsent = Budget(_UNSENT)
+        self._unsent = Budget(most_unsent)
         self._places: dict[int, Share] = {}
         self._recorded = {number: asyncio.Event() for number in record.numbers}
         self._reading: asyncio.Task[None] | None = None
         self._refused_since: float | None = None
+        self.in_line = 0  # pages that wait for memory or a call
 
     async def __aenter__(self) -> Self:
         self._reading = asyncio.create_task(self._read_all())
@@ -125,19 +151,19 @@ class Fanout:
                 if failure.status == _OF_THE_REQUEST:
                     raise
                 page = failed_page(number, failure)
-            self._record.put(page)
+            await self._record.put(page)
             self._shared.metrics.document_page(page)
             self._recorded[number].set()
 
     async def _outcome(self, number: int, ahead: Share, held: contextlib.ExitStack) -> AnswerPage:
         with await self._splitting.wait(deadline=self._deadline):
-            share = await self._shared.pages.wait(self._shared.page_bytes, deadline=self._deadline)
-            held.enter_context(share)
+            share = held.enter_context(await self._turn(self._shared.pages, self._shared.page_bytes))
             if (
                 not self._deadline.left()
             ):  # otherwise a splitter would be started and killed for each remaining page
                 raise DeadlineExceeded
-            split = await self._splitter.page(
+            await self._record.begin(number)
+            split = await self._source.page(
                 number,
                 self._deadline,
                 dpi=self._order.dpi,
@@ -186,8 +212,9 @@ class Fanout:
         """Call until the page is read or fails finally; `attempts` counts the calls that began it."""
         timeouts = 0
         while True:
-            with await self._shared.concurrency.wait(deadline=self._deadline):
+            with await self._turn(self._shared.concurrency):
                 ahead.give_back()
+                await self._record.begin(number)
                 try:
                     page = await self._call(number, split)
                 except ServiceError as error:
@@ -209,6 +236,13 @@ class Fanout:
                 await server.arrival.wait(min(max(pause, server.patience_seconds), self._deadline.left()))
             else:
                 await asyncio.sleep(pause)
+
+    async def _turn(self, budget: Budget, amount: float = 1) -> Share:
+        self.in_line += 1
+        try:
+            return await budget.wait(amount, deadline=self._deadline, later=self._shared.later)
+        finally:
+            self.in_line -= 1
 
     async def _call(self, number: int, split: SplitPage) -> Page:
         shared = self._shared

@@ -38,7 +38,10 @@ class Record:
         os.close(self._file)
         self._disk.give_back()
 
-    def put(self, page: AnswerPage) -> None:
+    async def begin(self, _number: int) -> None:
+        """A request reads each of its pages."""
+
+    async def put(self, page: AnswerPage) -> None:
         """Add a page; pages may come in any order.
 
         Raises:

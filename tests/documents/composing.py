@@ -83,7 +83,7 @@ class Bench:
         source.write_bytes(document)
         with Record(source.with_name("record"), self.disk, [one["page"] for one in pages]) as record:
             for one in reversed(pages):
-                record.put(one)
+                await record.put(one)
             made = await self.composer.compose(
                 Source(source, kind), record, source.parent, count or len(pages), Deadline(seconds)
             )

@@ -48,13 +48,53 @@ def test_what_waits_is_granted_in_turn_and_the_largest_goes_alone() -> None:
     asyncio.run(run())
 
 
+def test_who_waits_as_later_is_served_when_nobody_else_waits() -> None:
+    async def run() -> None:
+        budget = Budget(2)
+        held = [budget.take(), budget.take()]
+        served: list[str] = []
+
+        async def one(name: str, *, later: bool) -> None:
+            with await budget.wait(later=later):
+                served.append(name)
+                await asyncio.sleep(0)
+
+        tasks = []
+        for name, later in (("job 1", True), ("job 2", True), ("request 1", False), ("request 2", False)):
+            tasks.append(asyncio.create_task(one(name, later=later)))
+            await asyncio.sleep(0)
+        held.pop().give_back()
+        await asyncio.gather(*tasks)
+        assert served == ["request 1", "request 2", "job 1", "job 2"]
+        held.pop().give_back()
+        assert (budget.used, budget.waiting) == (0, 0)
+
+    asyncio.run(run())
+
+
+def test_who_waits_as_later_keeps_nobody_from_taking_what_is_free() -> None:
+    async def run() -> None:
+        budget = Budget(10)
+        held = budget.take(8)
+        later = [asyncio.create_task(budget.wait(amount, later=True)) for amount in (5, 1)]
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in later), "in order among themselves"
+        with budget.take(1), await budget.wait(1):
+            assert budget.used == 10
+        held.give_back()
+        assert [(await task).amount for task in later] == [5, 1]
+
+    asyncio.run(run())
+
+
 def test_a_deadline_ends_the_waiting() -> None:
     async def run() -> None:
         budget = Budget(1)
         share = budget.take()
-        with pytest.raises(DeadlineExceeded):
-            await budget.wait(deadline=Deadline(0.01))
-        assert budget.waiting == 0
+        for later in (False, True):
+            with pytest.raises(DeadlineExceeded):
+                await budget.wait(deadline=Deadline(0.01), later=later)
+            assert budget.waiting == 0
         share.give_back()
         assert budget.used == 0
 
@@ -81,7 +121,7 @@ def test_nothing_is_left_taken_whoever_gives_up_and_when(seed: int) -> None:
         granted: list[Share] = []
 
         async def one(amount: int) -> None:
-            with await budget.wait(amount) as share:
+            with await budget.wait(amount, later=chance.random() < 0.3) as share:
                 granted.append(share)
                 assert budget.used <= max(5, amount)
                 await asyncio.sleep(0)

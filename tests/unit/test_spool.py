@@ -42,7 +42,7 @@ def test_nothing_stays_of_a_document_whose_client_goes_while_it_is_written(tmp_p
 
 def test_a_disk_that_is_full_when_a_page_is_recorded() -> None:
     with Record(Path("/dev/full"), Budget(MIB), [1]) as record, pytest.raises(NoSpace):
-        record.put(page(1, "a short page\n"))
+        asyncio.run(record.put(page(1, "a short page\n")))
 
 
 def test_all_that_is_written_counts_against_the_disk_budget(tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_all_that_is_written_counts_against_the_disk_budget(tmp_path: Path) -> N
                 await spool.settle()
                 assert disk.used == 2 * MIB
                 with Record(folder.path / "pages", disk, [1, 2]) as record:
-                    record.put(page(1, "x" * (MIB // 2)))
+                    await record.put(page(1, "x" * (MIB // 2)))
                     with pytest.raises(NoSpace):
-                        record.put(page(2, "x" * (MIB // 2)))
+                        await record.put(page(2, "x" * (MIB // 2)))
             assert disk.used == 0
 
     asyncio.run(main())
@@ -66,7 +66,7 @@ def test_all_that_is_written_counts_against_the_disk_budget(tmp_path: Path) -> N
 def test_pages_recorded_in_any_order_come_back_in_the_order_asked_for(tmp_path: Path) -> None:
     with Record(tmp_path / "pages", Budget(MIB), [3, 1, 2]) as record:
         for number in (1, 2, 3):
-            record.put(page(number, f"page {number}\n"))
+            asyncio.run(record.put(page(number, f"page {number}\n")))
         for _ in range(2):
             assert [page["text"] for page in record] == ["page 3\n", "page 1\n", "page 2\n"]
 
