@@ -47,6 +47,10 @@ NEVER = {
     },
     "api_gateway": {"model_server", "kserve", CHILDREN, *ENGINES},
     "api_gateway/routes": {"model_server", "api_gateway.documents", CHILDREN, "kserve", *ENGINES},
+    "api_gateway/reply.py": {
+        "model_server", "api_gateway.schemas", "api_gateway.routes", "api_gateway.exchange", "api_gateway.jobs",
+        "api_gateway.upstream", CHILDREN, *ENGINES,
+    },
     "api_gateway/exchange.py": {"model_server", "api_gateway.schemas", "api_gateway.routes", CHILDREN, *ENGINES},
     "api_gateway/order.py": {"model_server", *HTTP, *ENGINES},
     "api_gateway/answer.py": {"model_server", "api_gateway.upstream", "api_gateway.documents", *HTTP, *ENGINES},
