@@ -14,7 +14,7 @@ from api_gateway.answer import read_page, total
 from api_gateway.documents.composer import Source
 from api_gateway.documents.document import Document
 from api_gateway.documents.selection import choose
-from api_gateway.reply import Reply
+from api_gateway.http_answer import HttpAnswer
 from api_gateway.uploads.receive import Upload, UploadLimits
 from api_gateway.uploads.spool import RequestFolder
 from service_kit.body import declared_bytes
@@ -73,17 +73,17 @@ class Exchange(Response):
         composer, name = self._services.composer, self._order.format
         with (
             contextlib.closing(self._folder),
-            Reply(name, composer, admission.disk, self._folder, self._context, send) as reply,
+            HttpAnswer(name, composer, admission.disk, self._folder, self._context, send) as answer,
             admission.disk.take(0) as disk,
             admission.request(declared, self._context.deadline) as memory,
         ):
             upload = Upload(self._request, limits, memory, disk, self._folder)
             if await upload.identify() == "picture":
-                await self._picture(upload, memory, reply)
+                await self._picture(upload, memory, answer)
             else:
-                await self._document(upload, reply)
+                await self._document(upload, answer)
 
-    async def _picture(self, upload: Upload, memory: Share, reply: Reply) -> None:
+    async def _picture(self, upload: Upload, memory: Share, answer: HttpAnswer) -> None:
         context, order = self._context, self._order
         picture = await upload.picture()
         choose(order.pages, 1, most=1)
@@ -102,16 +102,16 @@ class Exchange(Response):
         if order.format != "pdf":
             del picture
             memory.give_back()
-            await reply.send_page(total([read]).answer(context.id, page["page_count"]), read)
+            await answer.send_page(total([read]).answer(context.id, page["page_count"]), read)
             return
         source = Source(await upload.keep(picture), "picture")
         del picture
         memory.give_back()
-        record = reply.record([1])
+        record = answer.record([1])
         await record.put(read)
-        await reply.send(await reply.made(source, record, page["page_count"]))
+        await answer.send(await answer.made(source, record, page["page_count"]))
 
-    async def _document(self, upload: Upload, reply: Reply) -> None:
+    async def _document(self, upload: Upload, answer: HttpAnswer) -> None:
         context, settings = self._context, self._settings
         context.deadline = Deadline.from_header(
             self._request.headers.get(TIMEOUT_HEADER), settings.document_timeout_seconds
@@ -119,25 +119,25 @@ class Exchange(Response):
         async with Document(self._services.documents, self._order, context.id, context.deadline) as document:
             path = await upload.document()
             assert upload.kind in ("pdf", "tiff")  # noqa: S101 - narrows the type
-            record = reply.record(await document.open(path, upload.kind, upload.password))
+            record = answer.record(await document.open(path, upload.kind, upload.password))
             try:
                 async with document.pages(record) as pages:
-                    await self._read_all(pages, record, reply)
+                    await self._read_all(pages, record, answer)
             finally:
                 totals = record.totals
                 context.facts.update(pages=totals.pages, pages_failed=len(totals.failed), words=totals.words)
             if self._order.format != "ndjson":
-                reply.check(record, allow_partial=self._order.allow_partial)
+                answer.check(record, allow_partial=self._order.allow_partial)
                 source = Source(path, upload.kind, upload.password)
-                made = await reply.made(source, record, document.page_count)
+                made = await answer.made(source, record, document.page_count)
         # From here on the document's place is free: a client with a complete answer may send the next document.
         if self._order.format == "ndjson":
-            await reply.send_total(record, document.page_count)
+            await answer.send_total(record, document.page_count)
         else:
-            await reply.send(made, [page["page"] for page in record.failed])
+            await answer.send(made, [page["page"] for page in record.failed])
 
-    async def _read_all(self, pages: AsyncIterable[int], record: Record, reply: Reply) -> None:
+    async def _read_all(self, pages: AsyncIterable[int], record: Record, answer: HttpAnswer) -> None:
         """Have all pages read; for NDJSON, send each page as soon as it is read."""
         async for number in pages:
             if self._order.format == "ndjson":
-                await reply.send_line(record.line(number))
+                await answer.send_line(record.line(number))

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api_gateway.exchange import Exchange
 from api_gateway.formats import FORMATS
+from api_gateway.http_answer import FAILED_HEADER
 from api_gateway.metrics import OCR_PATH
 from api_gateway.negotiation import negotiate
 from api_gateway.order import Order
 from api_gateway.problem import responses
-from api_gateway.reply import FAILED_HEADER
 from api_gateway.schemas import OcrAnswer, OcrQuery
 from api_gateway.uploads.multipart import FIELD, PASSWORD_FIELD
 from service_kit.context import current

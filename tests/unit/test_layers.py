@@ -47,7 +47,7 @@ NEVER = {
     },
     "api_gateway": {"model_server", "kserve", CHILDREN, *ENGINES},
     "api_gateway/routes": {"model_server", "api_gateway.documents", CHILDREN, "kserve", *ENGINES},
-    "api_gateway/reply.py": {
+    "api_gateway/http_answer.py": {
         "model_server", "api_gateway.schemas", "api_gateway.routes", "api_gateway.exchange", "api_gateway.jobs",
         "api_gateway.upstream", CHILDREN, *ENGINES,
     },

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FAILED_HEADER = "x-failed-pages"
 
 
-class Reply:
+class HttpAnswer:
     """A context manager: its record and its PDF last until it is left."""
 
     def __init__(
