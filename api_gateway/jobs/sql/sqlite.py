@@ -1,0 +1,159 @@
+"""Jobs in a SQLite file: one thread writes, another reads what is committed, and one process has the folder."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import StaticPool
+
+from api_gateway.errors import StoreUnavailable
+from api_gateway.jobs.sql.drivers import RETRY_SECONDS, database_errors
+from api_gateway.jobs.sql.migrations import migrate
+from service_kit.server import StartFailed
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+FILE = "jobs.sqlite3"
+_LOCK = "lock"
+_BUSY_SECONDS = 5  # for a backup, or a person with the program sqlite3
+_WAIT_SECONDS = 30.0  # for a transaction and those before it
+_PAGES_AT_ONCE = 4096  # that are given back in one transaction
+_PRAGMAS = (
+    "auto_vacuum = INCREMENTAL",  # only before the first table; the others are for each connection
+    "journal_mode = WAL",
+    "synchronous = FULL",  # a commit is on disk
+    "secure_delete = OFF",
+    "cache_size = -16384",  # KiB
+    f"journal_size_limit = {64 << 20}",
+)
+
+
+class SqliteDriver:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock: int | None = None
+        self._writing = _Lane(folder / FILE, "BEGIN IMMEDIATE", "jobs-writer")
+        self._reading = _Lane(folder / FILE, "BEGIN", "jobs-reader")
+
+    async def open(self) -> None:
+        with database_errors():
+            self._take_folder()
+            await self._writing.run(migrate)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    async def write(
+        self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        with database_errors():
+            return await self._writing.run(lambda connection: work(connection, *args, **kwargs))
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        with database_errors():
+            return await self._reading.run(lambda connection: work(connection, *args, **kwargs))
+
+    async def shrink(self) -> None:
+        """In steps, so that other transactions come between them."""
+        with database_errors():
+            while await self._writing.call(_give_back):
+                pass
+            await self._writing.call(_checkpoint)
+
+    def _take_folder(self) -> None:
+        if self._lock is not None:
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise StartFailed(f"JOBS_DIR {self._folder} is in use by another process") from None
+        # SQLite gives its other files the mode of this one.
+        os.close(os.open(self._folder / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._lock = lock
+
+    def _close(self) -> None:
+        self._reading.close()
+        self._writing.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class _Lane:
+    """A thread with its own connection."""
+
+    def __init__(self, file: Path, begin: str, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._engine = create_engine(
+            f"sqlite:///{file}",
+            poolclass=StaticPool,
+            hide_parameters=True,
+            connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
+        )
+        event.listen(self._engine, "connect", _set_up)
+        event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+
+    async def run(self, work: Callable[[Connection], _T]) -> _T:
+        """Run a transaction."""
+        return await self.call(lambda engine: _transaction(engine, work))
+
+    async def call(self, work: Callable[[Engine], _T]) -> _T:
+        """Call it in the thread. If the wait is too long, it may still run, or never.
+
+        Raises:
+            StoreUnavailable.
+        """
+        call = self._thread.submit(work, self._engine)
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                return await asyncio.wrap_future(call)
+        except TimeoutError:
+            raise StoreUnavailable(retry_after=RETRY_SECONDS) from None
+
+    def close(self) -> None:
+        self._thread.submit(self._engine.dispose)
+        self._thread.shutdown()
+
+
+def _transaction(engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+def _set_up(connection: Any, _record: object) -> None:
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+
+
+def _give_back(engine: Engine) -> bool:
+    """Shorten the file by some unused pages; whether there are more."""
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+        (unused,) = cursor.execute("PRAGMA freelist_count").fetchone()
+        return bool(unused)
+    finally:
+        raw.close()
+
+
+def _checkpoint(engine: Engine) -> None:
+    """Move what is in the WAL to the file, whose end can only then be cut off."""
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        raw.close()

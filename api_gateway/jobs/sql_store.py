@@ -1,0 +1,144 @@
+"""The store of jobs in a SQL database. Each method runs one or a few transactions of `sql/`."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Literal
+
+from api_gateway.jobs.job import Backlog, Claim, Hook, Job, NewJob, Quotas, State, StoredPage
+from api_gateway.jobs.sql import claiming, delivering, ending, reading, submitting, upkeep, working
+from api_gateway.jobs.sql.drivers import Driver
+from api_gateway.jobs.sql.ending import Event
+from service_kit.errors import NotFound
+
+_LINES_AT_ONCE = 8
+_LINGER_SECONDS = 30.0
+_GONE = "The job has been removed."
+
+
+class SqlStore:
+    """Pieces are refused when all stored files and pages together have `store_bytes`; pages are always taken."""
+
+    def __init__(
+        self, driver: Driver, event: Event, store_bytes: int, linger_seconds: float = _LINGER_SECONDS
+    ) -> None:
+        """`linger_seconds`: from a job's expiry until `sweep` removes it, so that a download under way can end."""
+        self._driver = driver
+        self._event = event
+        self._store_bytes = store_bytes
+        self._linger_seconds = linger_seconds
+
+    async def open(self) -> None:
+        await self._driver.open()
+
+    async def close(self) -> None:
+        await self._driver.close()
+
+    async def put_piece(self, job_id: str, number: int, piece: bytes) -> None:
+        await self._driver.write(submitting.put_piece, job_id, number, piece, self._store_bytes)
+
+    async def drop_pieces(self, job_id: str) -> None:
+        await self._driver.write(submitting.drop_pieces, job_id)
+
+    async def submit(
+        self, jobs: Sequence[NewJob], quotas: Quotas, last: dict[str, tuple[int, bytes]]
+    ) -> list[Job]:
+        return await self._driver.write(submitting.submit, jobs, quotas, last)
+
+    async def job(self, tenant: str, job_id: str) -> Job | None:
+        return await self._driver.read(reading.job, tenant, job_id)
+
+    async def by_idempotency_key(self, tenant: str, key: str) -> tuple[Job, str] | None:
+        return await self._driver.read(reading.by_idempotency_key, tenant, key)
+
+    async def jobs(
+        self, tenant: str, *, states: Sequence[State] = (), batch: str | None = None, limit: int, after: str | None
+    ) -> list[Job]:
+        return await self._driver.read(reading.list_jobs, tenant, states, batch, limit, after)
+
+    async def remove(self, tenant: str, job_id: str) -> Literal["cancelled", "removed"] | None:
+        return await self._driver.write(ending.remove, self._event, tenant, job_id)
+
+    async def watch(self, job_ids: Iterable[str]) -> dict[str, Job]:
+        return await self._driver.read(reading.watch, [*job_ids])
+
+    async def page_numbers(self, job_id: str) -> list[int]:
+        return await self._driver.read(reading.page_numbers, job_id)
+
+    async def pages(self, job_id: str, numbers: Sequence[int]) -> AsyncIterator[StoredPage]:
+        for start in range(0, len(numbers), _LINES_AT_ONCE):
+            some = numbers[start : start + _LINES_AT_ONCE]
+            found = await self._driver.read(reading.lines, job_id, some)
+            for number in some:
+                if number not in found:
+                    raise NotFound(_GONE)
+                line, failed = found[number]
+                yield StoredPage(number, await asyncio.to_thread(zlib.decompress, line), failed)
+
+    async def file(self, job_id: str) -> AsyncIterator[bytes]:
+        for number in range(max(1, await self._driver.read(reading.pieces, job_id))):
+            piece = await self._driver.read(reading.piece, job_id, number)
+            if piece is None:
+                raise NotFound(_GONE)
+            yield piece
+
+    async def claim(self, owner: str, lease_seconds: float, quotas: Quotas) -> Claim | None:
+        """A caller that is cancelled meanwhile leaves no claimed job behind."""
+        claiming_job = asyncio.ensure_future(
+            self._driver.write(claiming.claim, self._event, owner, lease_seconds, quotas)
+        )
+        try:
+            return await asyncio.shield(claiming_job)
+        except asyncio.CancelledError:
+            claim = await claiming_job
+            if claim is not None:
+                await self.release(claim)
+            raise
+
+    async def renew(self, claim: Claim, lease_seconds: float) -> bool:
+        return await self._driver.write(working.renew, claim, lease_seconds)
+
+    async def opened(self, claim: Claim, page_count: int, pages_total: int) -> bool:
+        return await self._driver.write(working.opened, self._event, claim, page_count, pages_total)
+
+    async def begin_page(self, claim: Claim, number: int) -> bool:
+        return await self._driver.write(working.begin_page, claim, number)
+
+    async def add_page(self, claim: Claim, page: StoredPage, lease_seconds: float) -> bool:
+        line = await asyncio.to_thread(zlib.compress, page.line, 1)
+        return await self._driver.write(
+            working.add_page, self._event, claim, page.number, line, page.failed, lease_seconds
+        )
+
+    async def fail(self, claim: Claim, code: str, detail: str) -> bool:
+        return await self._driver.write(working.fail, self._event, claim, code, detail)
+
+    async def release(self, claim: Claim, seconds: float = 0) -> bool:
+        return await self._driver.write(working.release, claim, seconds)
+
+    async def claim_hooks(
+        self, owner: str, lease_seconds: float, most: int, busy_hosts: Sequence[str]
+    ) -> list[Hook]:
+        return await self._driver.write(delivering.claim_hooks, owner, lease_seconds, most, busy_hosts)
+
+    async def hook_done(self, hook: Hook, outcome: Literal["delivered", "failed"]) -> None:
+        await self._driver.write(delivering.hook_done, hook, outcome)
+
+    async def hook_later(self, hook: Hook, seconds: float) -> None:
+        await self._driver.write(delivering.hook_later, hook, seconds)
+
+    async def sweep(self) -> int:
+        removed, more = 0, True
+        while more:
+            some, more = await self._driver.write(upkeep.remove_expired, self._linger_seconds)
+            removed += some
+        for job_id in await self._driver.read(upkeep.orphans):
+            await self._driver.write(submitting.drop_pieces, job_id)
+        await self._driver.write(upkeep.forget_usage)
+        await self._driver.shrink()
+        return removed
+
+    async def backlog(self) -> Backlog:
+        return await self._driver.read(upkeep.backlog)
