@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Concatenate, Literal, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
 
 from api_gateway.jobs.job import Backlog, Claim, Hook, Job, NewJob, Quotas, State, StoredPage
 from api_gateway.jobs.sql import claiming, delivering, ending, reading, submitting, upkeep, working
 from api_gateway.jobs.sql.drivers import Driver
-from api_gateway.jobs.sql.ending import Event
+from api_gateway.jobs.sql.ending import Ends, Event
 from service_kit.errors import NotFound
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _LINES_AT_ONCE = 8
 _LINGER_SECONDS = 30.0
@@ -22,12 +27,21 @@ class SqlStore:
     """Pieces are refused when all stored files and pages together have `store_bytes`; pages are always taken."""
 
     def __init__(
-        self, driver: Driver, event: Event, store_bytes: int, linger_seconds: float = _LINGER_SECONDS
+        self,
+        driver: Driver,
+        event: Event,
+        store_bytes: int,
+        on_end: Callable[[Job], None] | None = None,
+        linger_seconds: float = _LINGER_SECONDS,
     ) -> None:
-        """`linger_seconds`: from a job's expiry until `sweep` removes it, so that a download under way can end."""
+        """`on_end` is told of each job that this process has ended, after the commit.
+
+        `linger_seconds`: from a job's expiry until `sweep` removes it, so that a download under way can end.
+        """
         self._driver = driver
         self._event = event
         self._store_bytes = store_bytes
+        self._on_end = on_end or (lambda _job: None)
         self._linger_seconds = linger_seconds
 
     async def open(self) -> None:
@@ -59,7 +73,7 @@ class SqlStore:
         return await self._driver.read(reading.list_jobs, tenant, states, batch, limit, after)
 
     async def remove(self, tenant: str, job_id: str) -> Literal["cancelled", "removed"] | None:
-        return await self._driver.write(ending.remove, self._event, tenant, job_id)
+        return await self._write_ends(ending.remove, tenant, job_id)
 
     async def watch(self, job_ids: Iterable[str]) -> dict[str, Job]:
         return await self._driver.read(reading.watch, [*job_ids])
@@ -86,9 +100,7 @@ class SqlStore:
 
     async def claim(self, owner: str, lease_seconds: float, quotas: Quotas) -> Claim | None:
         """A caller that is cancelled meanwhile leaves no claimed job behind."""
-        claiming_job = asyncio.ensure_future(
-            self._driver.write(claiming.claim, self._event, owner, lease_seconds, quotas)
-        )
+        claiming_job = asyncio.ensure_future(self._write_ends(claiming.claim, owner, lease_seconds, quotas))
         try:
             return await asyncio.shield(claiming_job)
         except asyncio.CancelledError:
@@ -101,19 +113,17 @@ class SqlStore:
         return await self._driver.write(working.renew, claim, lease_seconds)
 
     async def opened(self, claim: Claim, page_count: int, pages_total: int) -> bool:
-        return await self._driver.write(working.opened, self._event, claim, page_count, pages_total)
+        return await self._write_ends(working.opened, claim, page_count, pages_total)
 
     async def begin_page(self, claim: Claim, number: int) -> bool:
         return await self._driver.write(working.begin_page, claim, number)
 
     async def add_page(self, claim: Claim, page: StoredPage, lease_seconds: float) -> bool:
         line = await asyncio.to_thread(zlib.compress, page.line, 1)
-        return await self._driver.write(
-            working.add_page, self._event, claim, page.number, line, page.failed, lease_seconds
-        )
+        return await self._write_ends(working.add_page, claim, page.number, line, page.failed, lease_seconds)
 
     async def fail(self, claim: Claim, code: str, detail: str) -> bool:
-        return await self._driver.write(working.fail, self._event, claim, code, detail)
+        return await self._write_ends(working.fail, claim, code, detail)
 
     async def release(self, claim: Claim, seconds: float = 0) -> bool:
         return await self._driver.write(working.release, claim, seconds)
@@ -142,3 +152,17 @@ class SqlStore:
 
     async def backlog(self) -> Backlog:
         return await self._driver.read(upkeep.backlog)
+
+    async def _write_ends(
+        self, work: Callable[Concatenate[Connection, Ends, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a transaction that may end jobs."""
+
+        def run(connection: Connection) -> tuple[_T, list[Job]]:
+            ends = Ends(self._event)  # anew each time that the driver tries
+            return work(connection, ends, *args, **kwargs), ends.jobs
+
+        result, ended = await self._driver.write(run)
+        for job in ended:
+            self._on_end(job)
+        return result

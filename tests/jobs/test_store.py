@@ -104,7 +104,7 @@ async def test_a_released_job_goes_to_the_next_worker_with_its_pages(store: SqlS
     assert await store.release(claim)
     assert not await store.renew(claim, LEASE)
     again = await claimed(store, "other")
-    assert (again.job.attempts, again.careful, again.stored) == (0, False, {1})
+    assert (again.job.attempts, again.careful, again.stored) == (0, False, frozenset({1}))
     assert await store.release(again, 3600)
     assert await store.claim("third", LEASE, FREE) is None
 

@@ -13,7 +13,7 @@ from api_gateway.formats import ndjson
 from api_gateway.jobs.job import Claim, Quotas
 from api_gateway.jobs.sql.accounts import add_bytes, minute, shard
 from api_gateway.jobs.sql.clock import CLAIM, lock, now
-from api_gateway.jobs.sql.ending import Event, finish, finish_if_read
+from api_gateway.jobs.sql.ending import Ends, finish, finish_if_read
 from api_gateway.jobs.sql.rows import IN_TURN, JOB, AnyRow, job_of
 from api_gateway.jobs.sql.schema import jobs, pages, usage
 from service_kit.errors import ServiceError
@@ -22,12 +22,12 @@ _LOSSES_OF_A_PAGE = 2
 _LOSSES_OF_A_DOCUMENT = 3
 
 
-def claim(connection: Connection, event: Event, owner: str, lease_seconds: float, quotas: Quotas) -> Claim | None:
+def claim(connection: Connection, ends: Ends, owner: str, lease_seconds: float, quotas: Quotas) -> Claim | None:
     # One claim at a time, because the running jobs of a tenant are counted.
     lock(connection, CLAIM)
     at = now(connection)
     while (row := _lost(connection, quotas, at) or _next(connection, quotas, at)) is not None:
-        if row.state == "running" and _count_loss(connection, event, row):
+        if row.state == "running" and _count_loss(connection, ends, row):
             continue  # the loss ended the job
         taken = {
             "state": "running",
@@ -86,7 +86,7 @@ def _next(connection: Connection, quotas: Quotas, at: float) -> AnyRow | None:
     return connection.execute(query).first()
 
 
-def _count_loss(connection: Connection, event: Event, row: AnyRow) -> bool:
+def _count_loss(connection: Connection, ends: Ends, row: AnyRow) -> bool:
     """Note that the worker of this job was lost; True if that ended the job."""
     if not row.progress:
         blanks = row.blanks + (row.begun is None)
@@ -94,7 +94,7 @@ def _count_loss(connection: Connection, event: Event, row: AnyRow) -> bool:
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(**lost))
         if blanks >= _LOSSES_OF_A_DOCUMENT:
             detail = f"{blanks} workers ended while they read the document, before its first page."
-            finish(connection, event, row.id, "failed", code=DOCUMENT_KILLS_WORKER, detail=detail)
+            finish(connection, ends, row.id, "failed", code=DOCUMENT_KILLS_WORKER, detail=detail)
             return True
     if row.begun is None:
         return False
@@ -104,10 +104,10 @@ def _count_loss(connection: Connection, event: Event, row: AnyRow) -> bool:
         suspects[str(row.begun)] = losses
     noted = {"suspects": orjson.dumps(suspects).decode(), "careful": True}
     connection.execute(update(jobs).where(jobs.c.id == row.id).values(**noted))
-    return losses >= _LOSSES_OF_A_PAGE and _fail_page(connection, event, row)
+    return losses >= _LOSSES_OF_A_PAGE and _fail_page(connection, ends, row)
 
 
-def _fail_page(connection: Connection, event: Event, row: AnyRow) -> bool:
+def _fail_page(connection: Connection, ends: Ends, row: AnyRow) -> bool:
     """Store the page that ended its workers as failed; True if it was the last one."""
     failure = ServiceError(f"{_LOSSES_OF_A_PAGE} workers ended while they read the page.")
     failure.code = WORKER_LOST
@@ -121,4 +121,4 @@ def _fail_page(connection: Connection, event: Event, row: AnyRow) -> bool:
     }
     connection.execute(update(jobs).where(jobs.c.id == row.id).values(**counted))
     add_bytes(connection, {(row.tenant, shard(row.id)): len(line)})
-    return finish_if_read(connection, event, connection.execute(select(jobs).where(jobs.c.id == row.id)).one())
+    return finish_if_read(connection, ends, connection.execute(select(jobs).where(jobs.c.id == row.id)).one())

@@ -26,7 +26,25 @@ def claim_hooks(
     rows = connection.execute(query).all()
     taken = {"owner": owner, "due": at + lease_seconds}
     connection.execute(update(hooks).where(hooks.c.id.in_([row.id for row in rows])).values(**taken))
-    return [Hook(row.id, row.tenant, row.job, row.url, row.body, row.attempt, row.created, owner) for row in rows]
+    expiries = select(jobs.c.id, jobs.c.expires).where(jobs.c.id.in_([row.job for row in rows]))
+    expires = {row.id: row.expires for row in connection.execute(expiries)}
+    return [
+        Hook(
+            id=row.id,
+            kind=row.kind,
+            tenant=row.tenant,
+            job=row.job,
+            url=row.url,
+            body=row.body,
+            attempt=row.attempt,
+            created=row.created,
+            claimed=at,
+            expires=expires[row.job],
+            owner=owner,
+        )
+        for row in rows
+        if row.job in expires  # it may have been removed since
+    ]
 
 
 def hook_done(connection: Connection, hook: Hook, outcome: Literal["delivered", "failed"]) -> None:
@@ -35,7 +53,8 @@ def hook_done(connection: Connection, hook: Hook, outcome: Literal["delivered", 
     if outcome == "failed":
         gone = gone.where(hooks.c.owner == hook.owner, hooks.c.attempt == hook.attempt)
     if connection.execute(gone).rowcount:
-        connection.execute(update(jobs).where(jobs.c.id == hook.job).values(webhook_state=outcome))
+        ended = {f"{hook.kind}_state": outcome}
+        connection.execute(update(jobs).where(jobs.c.id == hook.job).values(**ended))
 
 
 def hook_later(connection: Connection, hook: Hook, seconds: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -15,73 +14,68 @@ from api_gateway.jobs.sql.accounts import add_bytes, shard
 from api_gateway.jobs.sql.clock import now
 from api_gateway.jobs.sql.rows import JOB, AnyRow, alive, job_of, locked
 from api_gateway.jobs.sql.schema import hooks, inputs, jobs, pages
+from api_gateway.jobs.webhooks.addresses import host_of
 
 Event = Callable[[Job], bytes]
 """The body of the webhook for a job that has just ended."""
 
+_WITH_RESULT: tuple[State, ...] = ("complete", "partial")
+
+
+class Ends:
+    """The jobs that a transaction ends; they have ended when it is committed."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.jobs: list[Job] = []
+
 
 def finish(
     connection: Connection,
-    event: Event,
+    ends: Ends,
     job_id: str,
     state: State,
     *,
     code: str | None = None,
     detail: str | None = None,
-) -> Job:
-    """Set the final state of a job whose row is locked, and queue its webhook."""
+) -> None:
+    """Set the final state of a job whose row is locked, and queue its webhooks."""
     at = now(connection)
-    final = (
-        update(jobs)
-        .where(jobs.c.id == job_id)
-        .values(state=state, code=code, detail=detail, owner=None, lease_until=None, begun=None)
-        .values(finished=at, expires=at + jobs.c.ttl_seconds)
-    )
-    connection.execute(final)
-    ended = (
-        update(jobs).where(jobs.c.id == job_id, jobs.c.webhook_url.is_not(None)).values(webhook_state="pending")
-    )
-    connection.execute(ended)
+    ended = update(jobs).where(jobs.c.id == job_id)
+    final = ended.values(state=state, code=code, detail=detail, owner=None, lease_until=None, begun=None)
+    connection.execute(final.values(finished=at, expires=at + jobs.c.ttl_seconds))
+    connection.execute(ended.where(jobs.c.webhook_url.is_not(None)).values(webhook_state="pending"))
+    if state in _WITH_RESULT:
+        connection.execute(ended.where(jobs.c.result_url.is_not(None)).values(result_state="pending"))
     job = job_of(connection.execute(select(*JOB).where(jobs.c.id == job_id)).one())
-    if job.webhook_url is not None:
-        hook = {
-            "id": f"msg_{uuid4().hex}",
-            "job": job.id,
-            "tenant": job.tenant,
-            "url": job.webhook_url,
-            "host": urlsplit(job.webhook_url).hostname or "",
-            "body": event(job),
-            "attempt": 1,
-            "due": at,
-            "created": at,
-        }
-        connection.execute(insert(hooks).values(**hook))
-    return job
+    if job.webhook_state is not None and job.webhook_url is not None:
+        _add_hook(connection, job, "webhook", job.webhook_url, ends.event(job))
+    if job.result_state is not None and job.result_url is not None:
+        _add_hook(connection, job, "result", job.result_url, b"")
+    ends.jobs.append(job)
 
 
-def finish_if_read(connection: Connection, event: Event, row: AnyRow) -> bool:
+def finish_if_read(connection: Connection, ends: Ends, row: AnyRow) -> bool:
     """End a job all of whose pages have an outcome. `row` is up to date."""
     if row.pages_total is None or row.pages_done < row.pages_total:
         return False
     if row.pages_failed == 0:
-        finish(connection, event, row.id, "complete")
+        finish(connection, ends, row.id, "complete")
     elif row.pages_failed < row.pages_done:
-        finish(connection, event, row.id, "partial")
+        finish(connection, ends, row.id, "partial")
     else:
-        finish(connection, event, row.id, "failed", code="pages_failed", detail="No page could be read.")
+        finish(connection, ends, row.id, "failed", code="pages_failed", detail="No page could be read.")
     return True
 
 
-def remove(
-    connection: Connection, event: Event, tenant: str, job_id: str
-) -> Literal["cancelled", "removed"] | None:
+def remove(connection: Connection, ends: Ends, tenant: str, job_id: str) -> Literal["cancelled", "removed"] | None:
     row = locked(connection, jobs.c.id == job_id, jobs.c.tenant == tenant, alive(now(connection)))
     if row is None:
         return None
     if row.state in FINAL:
         erase(connection, [row])
         return "removed"
-    finish(connection, event, job_id, "cancelled")
+    finish(connection, ends, job_id, "cancelled")
     return "cancelled"
 
 
@@ -95,3 +89,19 @@ def erase(connection: Connection, rows: Sequence[AnyRow]) -> None:
         connection.execute(delete(table).where(table.c.job.in_(ids)))
     connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
     add_bytes(connection, freed)
+
+
+def _add_hook(connection: Connection, job: Job, kind: Literal["webhook", "result"], url: str, body: bytes) -> None:
+    hook = {
+        "id": f"msg_{uuid4().hex}",
+        "kind": kind,
+        "job": job.id,
+        "tenant": job.tenant,
+        "url": url,
+        "host": host_of(url),
+        "body": body,
+        "attempt": 1,
+        "due": job.finished,
+        "created": job.finished,
+    }
+    connection.execute(insert(hooks).values(**hook))

@@ -42,8 +42,9 @@ MIGRATIONS: tuple[Migration, ...] = (
                 owner TEXT, lease_until {DOUBLE}, progress BOOLEAN NOT NULL, begun INTEGER,
                 suspects TEXT NOT NULL, careful BOOLEAN NOT NULL, attempts INTEGER NOT NULL,
                 blanks INTEGER NOT NULL, code TEXT, detail TEXT, webhook_url TEXT, webhook_state TEXT,
-                ttl_seconds {DOUBLE} NOT NULL, created {DOUBLE} NOT NULL, started {DOUBLE}, finished {DOUBLE},
-                expires {DOUBLE}, CONSTRAINT jobs_idempotency UNIQUE (tenant, idempotency_key)
+                result_url TEXT, result_state TEXT, ttl_seconds {DOUBLE} NOT NULL, created {DOUBLE} NOT NULL,
+                started {DOUBLE}, finished {DOUBLE}, expires {DOUBLE},
+                CONSTRAINT jobs_idempotency UNIQUE (tenant, idempotency_key)
             )""",
             "CREATE INDEX jobs_turn ON jobs (turn, created, id, tenant, not_before) WHERE state = 'queued'",
             "CREATE INDEX jobs_own_turn ON jobs (tenant, turn) WHERE state = 'queued'",
@@ -59,7 +60,8 @@ MIGRATIONS: tuple[Migration, ...] = (
                 piece {BYTES} NOT NULL, CONSTRAINT inputs_pkey PRIMARY KEY (job, number)
             )""",
             """CREATE TABLE hooks (
-                id TEXT NOT NULL PRIMARY KEY, job TEXT NOT NULL, tenant TEXT NOT NULL, url TEXT NOT NULL,
+                id TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, job TEXT NOT NULL, tenant TEXT NOT NULL,
+                url TEXT NOT NULL,
                 host TEXT NOT NULL, body {BYTES} NOT NULL, attempt INTEGER NOT NULL, due {DOUBLE} NOT NULL,
                 owner TEXT, created {DOUBLE} NOT NULL
             )""",

@@ -12,8 +12,8 @@ from api_gateway.jobs.sql.schema import jobs
 
 _AS_THEY_ARE = (
     "id", "tenant", "batch", "state", "kind", "size", "password", "dpi", "page_count", "pages_total", "pages_done",
-    "pages_failed", "attempts", "code", "detail", "webhook_url", "webhook_state", "ttl_seconds", "created",
-    "started", "finished", "expires",
+    "pages_failed", "attempts", "code", "detail", "webhook_url", "webhook_state",
+    "result_url", "result_state", "ttl_seconds", "created", "started", "finished", "expires",
 )  # fmt: skip
 
 JOB = [jobs.c.options, *(jobs.c[name] for name in _AS_THEY_ARE)]

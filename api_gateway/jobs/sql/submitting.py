@@ -154,6 +154,7 @@ def _add(
         "attempts": 0,
         "blanks": 0,
         "webhook_url": job.webhook_url,
+        "result_url": job.result_url,
         "ttl_seconds": job.ttl_seconds,
         "created": at,
     }

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from api_gateway.jobs.job import Claim
 from api_gateway.jobs.sql.accounts import add_bytes, count_page, shard
 from api_gateway.jobs.sql.clock import now
-from api_gateway.jobs.sql.ending import Event, finish, finish_if_read
+from api_gateway.jobs.sql.ending import Ends, finish, finish_if_read
 from api_gateway.jobs.sql.rows import AnyRow, locked
 from api_gateway.jobs.sql.schema import jobs, pages
 
@@ -20,12 +20,12 @@ def renew(connection: Connection, claim: Claim, lease_seconds: float) -> bool:
     return row is not None and _change(connection, row, lease_until=now(connection) + lease_seconds)
 
 
-def opened(connection: Connection, event: Event, claim: Claim, page_count: int, pages_total: int) -> bool:
+def opened(connection: Connection, ends: Ends, claim: Claim, page_count: int, pages_total: int) -> bool:
     row = _held(connection, claim)
     if row is None:
         return False
     _change(connection, row, page_count=page_count, pages_total=pages_total)
-    finish_if_read(connection, event, _again(connection, row))
+    finish_if_read(connection, ends, _again(connection, row))
     return True
 
 
@@ -36,7 +36,7 @@ def begin_page(connection: Connection, claim: Claim, number: int) -> bool:
 
 def add_page(
     connection: Connection,
-    event: Event,
+    ends: Ends,
     claim: Claim,
     number: int,
     line: bytes,
@@ -71,14 +71,14 @@ def add_page(
     )
     count_page(connection, row.tenant, row.id, at)
     add_bytes(connection, {(row.tenant, shard(row.id)): len(line)})
-    finish_if_read(connection, event, _again(connection, row))
+    finish_if_read(connection, ends, _again(connection, row))
     return True
 
 
-def fail(connection: Connection, event: Event, claim: Claim, code: str, detail: str) -> bool:
+def fail(connection: Connection, ends: Ends, claim: Claim, code: str, detail: str) -> bool:
     row = _held(connection, claim)
     if row is not None:
-        finish(connection, event, row.id, "failed", code=code, detail=detail)
+        finish(connection, ends, row.id, "failed", code=code, detail=detail)
     return row is not None
 
 
