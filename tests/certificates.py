@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -37,10 +38,11 @@ class Authority:
         )
         self.pem = _pem(builder.sign(self._key, hashes.SHA256()))
 
-    def issue(self, name: str) -> tuple[bytes, bytes]:
-        """A certificate and its key."""
+    def issue(self, name: str, hosts: Sequence[str] = ()) -> tuple[bytes, bytes]:
+        """A certificate and its key, also for these names of hosts."""
         key = ec.generate_private_key(ec.SECP256R1())
-        own = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        local = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        own = x509.SubjectAlternativeName([local, *map(x509.DNSName, hosts)])
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = (
             self._builder(_named(name), key.public_key())
