@@ -19,6 +19,8 @@ TARGET = Path("tests/charts/schemas")
 KINDS = {
     ("", "v1", "ConfigMap"),
     ("", "v1", "Namespace"),
+    ("", "v1", "PersistentVolume"),
+    ("", "v1", "PersistentVolumeClaim"),
     ("", "v1", "Pod"),
     ("", "v1", "Secret"),
     ("", "v1", "Service"),

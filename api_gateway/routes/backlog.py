@@ -1,4 +1,4 @@
-"""GET /gateway/jobs/backlog: three sums for autoscalers. Like /metrics, it never requires an API key."""
+"""GET /gateway/jobs/backlog: sums for autoscalers. Like /metrics, it never requires an API key."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def make_router(latest: Callable[[], Backlog | None]) -> APIRouter:
                 {"Retry-After": "5"},
                 "application/problem+json",
             )
-        return JSONResponse({"queued": found.queued, "running": found.running, "pages_unread": found.pages_unread})
+        return JSONResponse(
+            {
+                "queued": found.queued,
+                "running": found.running,
+                "unfinished": found.queued + found.running,  # KEDA takes one value and adds nothing up
+                "pages_unread": found.pages_unread,
+            }
+        )
 
     return router

@@ -52,6 +52,8 @@ def test_labels_are_the_standard_ones_and_selectors_only_name_and_instance(chart
     assert selector.items() <= pod(rendered)["metadata"]["labels"].items()
     for kind in ("Deployment", "PodDisruptionBudget", "ServiceMonitor"):
         for manifest in of_kind(rendered, kind):
+            if tools.is_worker(manifest):
+                continue
             assert manifest["spec"]["selector"]["matchLabels"] == selector
     for test in of_kind(rendered, "Pod"):
         assert not selector.items() <= test["metadata"]["labels"].items(), "the test would be served traffic"
@@ -449,6 +451,7 @@ def test_network_policies_admit_the_gateway_prometheus_and_the_test() -> None:
     callers, prometheus = model["ingress"]
     assert callers["from"] == [
         {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "api-gateway"}}},
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "api-gateway-worker"}}},
         {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "model-server-test"}}},
     ]
     assert prometheus["from"] == [

@@ -59,6 +59,8 @@ def together(chart: str, without: str = "") -> tools.Values:
         "no tests",
         "pod monitor",
         "keda",
+        "keda with jobs",
+        "jobs on a volume made by hand",
         "keys of another" if without != "keys" else "",
     }
     return tools.merged(*(values for name, values in tools.OPTIONS[chart].items() if name not in left_out))

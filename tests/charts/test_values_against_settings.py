@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import tempfile
 from typing import Any
 
 import pytest
@@ -26,11 +27,13 @@ SETTINGS: dict[str, type[ServiceSettings]] = {"api-gateway": GatewaySettings, "m
 PREFIX = {"api-gateway": "API_GATEWAY_", "model-server": "MODEL_SERVER_"}
 NODE_CPUS = 64
 NODE_BYTES = 32 << 30
+JOBS_DIR = tempfile.gettempdir()  # stands for the volume's folder, which is not there
 
 # Sentences of the charts alone: the service cannot know what the kubelet would do, or what another node has.
 OWN = re.compile(
     r"spool\.sizeLimit: \S+ is less than config\.maxDiskMib|resources\.limits\.ephemeral-storage: "
     r"|config\.\w+ needs resources\.limits\.memory|resources\.limits\.memory: \S+ is less than 1 MiB"
+    r"|jobs in SQLite are for one pod|jobs\.sqlite\.size: \S+ is less than config\.jobsMaxMib"
 )
 
 
@@ -77,7 +80,7 @@ def of_schema(schema: dict[str, Any], memory: int) -> st.SearchStrategy[Any]:
     elif "boolean" in types:
         drawn = st.sampled_from([True, False, "perhaps"])
     elif "array" in types:
-        drawn = st.lists(st.sampled_from(["eng", "deu", "script/Latin", "../evil"]), max_size=3)
+        drawn = st.lists(st.sampled_from(["eng", "deu", "script/Latin", "../evil", *NETWORKS]), max_size=3)
     elif "string" in types:
         drawn = texts(schema)
     else:
@@ -92,6 +95,19 @@ MEMORY = st.one_of(
     st.none(),
 )
 SIZE = st.one_of(st.integers(1, 2000).map("{}Mi".format), st.sampled_from(["1.5Gi", "65536Ki", "1G", "0.001Ti"]))
+NETWORKS = ["10.0.0.0/8", "fd00::/8", "10.0.0.1", "*.example.com"]
+JOBS = st.fixed_dictionaries(
+    {"enabled": st.just(True)},
+    optional={
+        "sqlite": st.fixed_dictionaries({"size": SIZE}),
+        "database": st.just({"existingSecret": "ocr-jobs"}),
+        "webhooks": st.just({"existingSecret": "ocr-webhooks"}),
+        "worker": st.fixed_dictionaries(
+            {"enabled": st.booleans()},
+            optional={"resources": st.fixed_dictionaries({"limits": st.fixed_dictionaries({"memory": MEMORY})})},
+        ),
+    },
+)
 CPU = st.sampled_from([None, "500m", "1", 2, "3500m", 0.5, "8"])
 
 
@@ -117,16 +133,23 @@ def values_of(draw: st.DrawFn, chart: str) -> Values:
             )
         if draw(st.booleans()):
             values["shutdown"] = {"graceSeconds": draw(st.sampled_from([None, 1, 10, 35, 4000]))}
+        if draw(st.booleans()):
+            values["jobs"] = draw(JOBS)
+            values["replicaCount"] = draw(st.integers(1, 2))
     return values
 
 
 class Service:
     """The settings class in a pod with these limits, on a large node."""
 
-    def __init__(self, chart: str, values: Values) -> None:
+    def __init__(self, chart: str, values: Values, *, worker: bool = False) -> None:
         self.chart = chart
+        self.worker = worker
         defaults = yaml.safe_load((CHARTS[chart] / "values.yaml").read_text())
         self.values = tools.merged(defaults, values)
+        if worker and (own := self.values["jobs"]["worker"]["resources"]):
+            shares = dict.fromkeys(("maxHeldMib", "maxPagesHeldMib", "splitterKillMib"))
+            self.values = tools.merged(self.values, {"resources": own, "config": shares})
         limits = self.values["resources"]["limits"]
         self.memory = tools.mebibytes(limits["memory"]) if limits.get("memory") else None
         self.cpus = float(tools.cpus(limits["cpu"])) if limits.get("cpu") else None
@@ -146,9 +169,26 @@ class Service:
             spool = tools.mebibytes(values["spool"]["sizeLimit"])
             found.setdefault("MAX_DISK_MIB", str(max(1, spool - 64)))
             found["METRICS_PORT"] = str(values["metrics"]["port"])
+            found |= self.job_variables(found)
         elif self.memory is not None and self.cpus:
             found.setdefault("WORKERS", str(math.ceil(self.cpus)))
         return {PREFIX[self.chart] + name: value for name, value in found.items()}
+
+    def job_variables(self, given: dict[str, str]) -> dict[str, str]:
+        jobs = self.values["jobs"]
+        in_sqlite = jobs["enabled"] and not jobs["database"]["existingSecret"]
+        volume = tools.mebibytes(jobs["sqlite"]["size"]) if in_sqlite else 10240
+        most = given.get("JOBS_MAX_MIB", str(max(1, volume * 8 // 10)))
+        found = {"JOBS_MAX_MIB": most, "JOBS_MAX_KEY_MIB": given.get("JOBS_MAX_KEY_MIB") or str(half(most))}
+        if in_sqlite:
+            found["JOBS_DIR"] = JOBS_DIR
+        elif jobs["enabled"]:
+            found["JOBS_DATABASE_URL"] = tools.SECRETS["API_GATEWAY_JOBS_DATABASE_URL"]
+        if jobs["enabled"] and jobs["worker"]["enabled"]:
+            found["JOBS_ROLE"] = "worker" if self.worker else "gateway"
+        if jobs["enabled"] and jobs["webhooks"]["existingSecret"]:
+            found["WEBHOOK_SECRETS"] = tools.SECRETS["API_GATEWAY_WEBHOOK_SECRETS"]
+        return found
 
     def start(self, variables: dict[str, str]) -> ServiceSettings | list[str]:
         """The settings, or what is wrong with them."""
@@ -172,7 +212,16 @@ class Service:
         for variable in tools.container(rendered).get("env", []):
             if "resourceFieldRef" in variable.get("valueFrom", {}):
                 given[variable["name"]] = str(math.ceil(self.cpus or NODE_CPUS))  # as the downward API
+        if "API_GATEWAY_JOBS_DIR" in tools.env(rendered):
+            given["API_GATEWAY_JOBS_DIR"] = JOBS_DIR
         return self.start(given)
+
+
+def half(number: str) -> float | str:
+    try:
+        return float(number) / 2
+    except ValueError:
+        return number
 
 
 def text(value: Any) -> str:
@@ -193,24 +242,30 @@ def sentences(refusal: str) -> set[str]:
 
 
 def compare(chart: str, values: Values) -> bool:
-    """Whether the chart takes the values, which must be what the service does."""
-    service = Service(chart, values)
+    """Whether the chart takes the values, which must be what the service does, also as a worker."""
+    services = [Service(chart, values)]
+    jobs = values.get("jobs", {})
+    if jobs.get("enabled") and jobs.get("worker", {}).get("enabled"):
+        services.append(Service(chart, values, worker=True))
     done = tools.template(chart, values)
-    meant = service.start(service.variables())
+    meant = [service.start(service.variables()) for service in services]
     if done.returncode == 0:
         rendered = [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
-        found = service.from_manifests(rendered)
-        assert isinstance(found, ServiceSettings), found
-        assert isinstance(meant, ServiceSettings), meant
-        fixed = {"spool_dir", "shutdown_delay_seconds", "document_grace_seconds", "host", "port"}
-        assert found.model_dump(exclude=fixed) == meant.model_dump(exclude=fixed)
+        for service, expected in zip(services, meant, strict=True):
+            found = service.from_manifests(tools.worker(rendered) if service.worker else rendered)
+            assert isinstance(found, ServiceSettings), found
+            assert isinstance(expected, ServiceSettings), expected
+            fixed = {"spool_dir", "shutdown_delay_seconds", "document_grace_seconds", "host", "port"}
+            assert found.model_dump(exclude=fixed) == expected.model_dump(exclude=fixed)
         return True
     if not OWN.search(done.stderr):
-        assert isinstance(meant, list), done.stderr
-        if "" in meant:
+        faults = [fault for found in meant if isinstance(found, list) for fault in found]
+        assert faults, done.stderr
+        if "" in faults:
             assert "at '/config/" in done.stderr
-        else:
-            assert sentences(done.stderr) == set("; ".join(meant).split("; "))
+        else:  # the chart says of both roles what is wrong with the gateway's
+            known = {each for each in "; ".join(faults).split("; ") if "JOBS_ROLE=worker needs" not in each}
+            assert sentences(done.stderr) == known
     return False
 
 
@@ -220,7 +275,12 @@ def compare(chart: str, values: Values) -> bool:
 def test_a_chart_accepts_what_the_service_accepts(chart: str) -> None:
     seen = {"accepted": 0, "refused": 0}
 
-    @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=300,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(values_of(chart))
     def examples(values: Values) -> None:
         seen["accepted" if compare(chart, values) else "refused"] += 1

@@ -24,7 +24,10 @@ HELMS = (4, 3)
 Values = dict[str, Any]
 Rendered = list[dict[str, Any]]
 
+BACKLOG_URL = "http://api-gateway:8002/gateway/jobs/backlog"
 SEVERAL: Values = {"replicaCount": 2}
+POSTGRESQL: Values = {"jobs": {"enabled": True, "database": {"existingSecret": "ocr-jobs"}}}
+WORKERS: Values = {"jobs": {**POSTGRESQL["jobs"], "worker": {"enabled": True, "replicas": 2}}}
 SHARED: dict[str, Values] = {
     "default": {},
     "two replicas": SEVERAL,
@@ -63,6 +66,7 @@ OPTIONS: dict[str, dict[str, Values]] = {
     "model-server": SHARED
     | {
         "keda": {"keda": {"enabled": True}},
+        "keda with jobs": {"keda": {"enabled": True, "gatewayBacklogUrl": BACKLOG_URL}},
         "kserve": {"inferenceService": {"enabled": True}},
         "kserve with autoscaling": {"inferenceService": {"enabled": True}, "autoscaling": {"enabled": True}},
         "tls": {"tls": {"existingSecret": "model-server-tls"}},
@@ -126,6 +130,25 @@ OPTIONS: dict[str, dict[str, Values]] = {
         "documents in flight may take long": {"shutdown": {"documentGraceSeconds": 3600}},
         "long documents": {"shutdown": {"graceSeconds": 3600}},
         "service's defaults": {"config": {"maxInFlight": None, "logLevel": None}},
+        "jobs": {"jobs": {"enabled": True, "sqlite": {"storageClassName": "fast"}}},
+        "jobs on a volume made by hand": {"jobs": {"enabled": True, "sqlite": {"existingClaim": "jobs"}}},
+        "jobs in PostgreSQL": POSTGRESQL,
+        "webhooks": {
+            "jobs": {**POSTGRESQL["jobs"], "webhooks": {"existingSecret": "ocr-webhooks"}},
+            "config": {"webhookAllow": ["hooks.internal", "10.0.0.0/8"], "publicUrl": "https://ocr.example"},
+        },
+        "workers": WORKERS,
+        "larger workers": {
+            "jobs": {**WORKERS["jobs"], "worker": {"enabled": True, "resources": {"limits": {"memory": "2Gi"}}}},
+            "config": {"maxHeldMib": 100, "maxPagesHeldMib": 64, "splitterKillMib": 200},
+        },
+        "workers by KEDA": {
+            "jobs": {**WORKERS["jobs"], "worker": {"enabled": True, "keda": {"enabled": True, "maxReplicas": 8}}}
+        },
+        "workers behind policies": {
+            **WORKERS,
+            "networkPolicy": {"enabled": True, "database": {"to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}]}},
+        },
     },
 }
 CASES = [(chart, name) for chart, options in OPTIONS.items() for name in options]
@@ -205,8 +228,20 @@ def of_kind(rendered: Rendered, kind: str) -> Rendered:
 
 
 def one(rendered: Rendered, kind: str) -> dict[str, Any]:
-    """The one manifest of a kind that is no part of the tests."""
-    (found,) = [manifest for manifest in of_kind(rendered, kind) if not is_test(manifest)]
+    """The one manifest of a kind that is no part of the tests and no worker's."""
+    (found,) = [each for each in of_kind(rendered, kind) if not is_test(each) and not is_worker(each)]
+    return found
+
+
+def is_worker(manifest: dict[str, Any]) -> bool:
+    return bool(manifest["metadata"]["labels"].get("app.kubernetes.io/component") == "worker")
+
+
+def worker(rendered: Rendered) -> Rendered:
+    """The objects of the workers alone, as if they were the gateway's."""
+    found = [each for each in rendered if not is_test(each) and is_worker(each)]
+    for each in found:
+        each["metadata"]["labels"].pop("app.kubernetes.io/component")
     return found
 
 
@@ -228,8 +263,14 @@ def container(rendered: Rendered) -> dict[str, Any]:
     return dict(found)
 
 
+SECRETS = {
+    "API_GATEWAY_JOBS_DATABASE_URL": "postgresql://ocr:secret@postgres:5432/ocr",
+    "API_GATEWAY_WEBHOOK_SECRETS": f"whsec_{'QUJD' * 8}",
+}
+
+
 def env(rendered: Rendered) -> dict[str, str]:
-    """The container's environment, as far as it stands in the manifests."""
+    """The container's environment, with values for what it takes from Secrets."""
     name = container(rendered)["envFrom"][0]["configMapRef"]["name"]
     settings = dict(
         next(found for found in of_kind(rendered, "ConfigMap") if found["metadata"]["name"] == name)["data"]
@@ -237,6 +278,8 @@ def env(rendered: Rendered) -> dict[str, str]:
     for variable in container(rendered).get("env", []):
         if "value" in variable:
             settings[variable["name"]] = variable["value"]
+        elif "secretKeyRef" in variable["valueFrom"]:
+            settings[variable["name"]] = SECRETS[variable["name"]]
     return settings
 
 

@@ -112,7 +112,7 @@ def seen() -> list[Backlog | None]:
     return [None]
 
 
-def test_keda_gets_three_sums_and_no_old_figures(seen: list[Backlog | None]) -> None:
+def test_keda_gets_sums_and_no_old_figures(seen: list[Backlog | None]) -> None:
     app = FastAPI()
     app.include_router(backlog.make_router(lambda: seen[0]))
 
@@ -124,4 +124,9 @@ def test_keda_gets_three_sums_and_no_old_figures(seen: list[Backlog | None]) -> 
     down = asyncio.run(ask())
     assert (down.status_code, down.json()["code"]) == (503, "store_unavailable")
     seen[0] = SEEN
-    assert asyncio.run(ask()).json() == {"queued": 3, "running": 2, "pages_unread": 170}
+    assert asyncio.run(ask()).json() == {
+        "queued": 3,
+        "running": 2,
+        "unfinished": 5,
+        "pages_unread": 170,
+    }

@@ -29,7 +29,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /* Without versions: Prometheus copies the pods' labels, and a new label is a new series. */}}
 {{- define "api-gateway.podLabels" -}}
 {{ include "api-gateway.selector" . }}
-app.kubernetes.io/component: api-gateway
+app.kubernetes.io/component: {{ ternary "worker" "api-gateway" (eq (include "api-gateway.isWorker" .) "true") }}
 app.kubernetes.io/part-of: ocr-service
 {{- end }}
 
@@ -104,8 +104,13 @@ app.kubernetes.io/part-of: ocr-service
 {{- range $key, $file := include "api-gateway.tlsFiles" . | fromYaml }}
 {{- $_ := set $derived $key (printf "/run/secrets/model-server/%s" $file) }}
 {{- end }}
+{{- $derived = merge (include "api-gateway.jobSettings" . | fromYaml) $derived }}
 {{- range $key, $value := merge $derived .Values.config }}
-{{- if kindIs "string" $value }}
+{{- if kindIs "slice" $value }}
+{{- with $value }}
+API_GATEWAY_{{ snakecase $key | upper }}: {{ join "," . | quote }}
+{{- end }}
+{{- else if kindIs "string" $value }}
 API_GATEWAY_{{ snakecase $key | upper }}: {{ $value | quote }}
 {{- else if not (kindIs "invalid" $value) }}
 API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
@@ -171,6 +176,11 @@ modelServerKeyFile: tls.key
 {{- if eq (include "api-gateway.memoryMib" .) "0" }}
 {{- fail (printf "resources.limits.memory: %s is less than 1 MiB." (toString .Values.resources.limits.memory)) }}
 {{- end }}
+{{- with (.Values.jobs.worker.resources.limits | default dict).memory }}
+{{- if eq (include "api-gateway.mebibytes" .) "0" }}
+{{- fail (printf "jobs.worker.resources.limits.memory: %s is less than 1 MiB." (toString .)) }}
+{{- end }}
+{{- end }}
 {{- if not (include "api-gateway.memoryMib" .) }}
 {{- range $name := list "maxHeldMib" "maxPagesHeldMib" "splitterKillMib" }}
 {{- if get $.Values.config $name }}
@@ -178,10 +188,20 @@ modelServerKeyFile: tls.key
 {{- end }}
 {{- end }}
 {{- end }}
-{{- with include "api-gateway.faults" . | trim }}
-{{- fail (splitList "\n" . | join "; ") }}
+{{- include "api-gateway.checkJobs" . }}
+{{- $faults := include "api-gateway.faults" . | trim }}
+{{- if .Values.jobs.worker.enabled }}
+{{- $worker := dict "Values" (include "api-gateway.workerValues" . | fromYaml) "Chart" .Chart "Release" .Release }}
+{{- $of := ternary "resources.limits.memory" "jobs.worker.resources.limits.memory" (empty .Values.jobs.worker.resources) }}
+{{- $faults = printf "%s\n%s" $faults (include "api-gateway.faults" $worker | replace "resources.limits.memory" $of) | trim }}
+{{- end }}
+{{- with $faults }}
+{{- fail (splitList "\n" . | compact | uniq | join "; ") }}
 {{- end }}
 {{- include "api-gateway.checkSpool" . }}
+{{- if .Values.jobs.worker.enabled }}
+{{- include "api-gateway.checkSpool" (dict "Values" (include "api-gateway.workerValues" . | fromYaml)) }}
+{{- end }}
 {{- end }}
 
 {{- /* What the service would refuse at its start: the values, and the sentence of api_gateway/settings.py. */}}
@@ -204,6 +224,7 @@ config.waitForModelSeconds: WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT
 {{- if lt (float64 $disk) $document }}
 spool.sizeLimit, config.maxDiskMib: MAX_DISK_MIB={{ $disk }} is less than MAX_DOCUMENT_MIB={{ $document }}
 {{- end }}
+{{- include "api-gateway.jobFaults" . }}
 {{- if $memory }}
 {{- include "api-gateway.memoryFaults" (dict "memory" (int $memory) "held" $held "root" .) }}
 {{- end }}
