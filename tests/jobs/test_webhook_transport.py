@@ -91,9 +91,9 @@ def test_a_name_is_looked_up_anew_in_each_try_and_refused_when_it_has_moved(tls:
         names = Names(["127.0.0.1"], ["127.0.0.1"], ["127.0.0.2"])
         async with receiver(tls.server) as found:
             for _ in range(2):
-                assert await post(tls, found.url("rebinding.example"), NAMED, names) == 204
+                assert await post(tls, found.url("moving.many.example"), NAMED, names) == 204
             with pytest.raises(CallFailed, match="not public"):
-                await post(tls, found.url("rebinding.example"), NAMED, names)
+                await post(tls, found.url("moving.many.example"), NAMED, names)
             assert found.connections == 2
         assert len(names.asked) == 3
 
@@ -107,7 +107,7 @@ def test_a_name_is_not_looked_up_again_between_check_and_connection(tls: Certifi
         names = Names(["127.0.0.2"], ["127.0.0.1"])
         async with receiver(tls.server) as found:
             with pytest.raises(CallFailed, match="no connection"):
-                await post(tls, found.url("rebinding.example"), ["127.0.0.2/32"], names)
+                await post(tls, found.url("moving.many.example"), ["127.0.0.2/32"], names)
             assert not found.connections
         assert len(names.asked) == 1
 
