@@ -59,7 +59,7 @@ class PageSource(Protocol):
     """What pages are taken out of: a splitter, or a picture."""
 
     async def page(
-        self, number: int, deadline: Deadline, *, dpi: float, embedded_text: bool, may_lower_dpi: bool = False
+        self, number: int, deadline: Deadline, /, *, dpi: float, embedded_text: bool, may_lower_dpi: bool = False
     ) -> SplitPage: ...
 
 

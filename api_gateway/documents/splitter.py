@@ -68,15 +68,17 @@ class SplitterLimits:
 class SplitPage(NamedTuple):
     """A page image, or the page itself if its text is embedded; `seconds` is the time that it took.
 
+    Width and height are None if only the model server finds them.
+
     If more text may be on the page than is embedded, there are an image and `words`, the embedded ones.
     `warnings` as in `service_kit.page.Page`.
     """
 
     page: Page | None
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     dpi: float | None
-    image_b64: bytes
+    image_b64: bytes | bytearray
     seconds: float
     warnings: tuple[str, ...] = ()
     words: Sequence[PlacedWord] = ()

@@ -105,7 +105,7 @@ class ModelServer:
         return await self._timed(self._call_patiently(call), deadline)
 
     async def read_document_page(
-        self, image_b64: bytes, parameters: Parameters, call_id: str, deadline: Deadline
+        self, image_b64: bytes | bytearray, parameters: Parameters, call_id: str, deadline: Deadline
     ) -> Page:
         """The same for a page of a document: one call, with lower priority than single pictures."""
         call = _Call(_body(image_b64, parameters), call_id, deadline, _DOCUMENT_PAGE)
@@ -209,13 +209,13 @@ class ModelServer:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    body: Sequence[bytes]
+    body: Sequence[bytes | bytearray]
     id: str
     deadline: Deadline
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def _body(image_b64: bytes, parameters: Parameters) -> Sequence[bytes]:
+def _body(image_b64: bytes | bytearray, parameters: Parameters) -> Sequence[bytes | bytearray]:
     """The V1 call in pieces, so that the image is not copied."""
     given = orjson.dumps(
         {

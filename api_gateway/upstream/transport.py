@@ -22,12 +22,12 @@ _WRITTEN_AT_ONCE = 256 * 1024
 class Pieces(httpx.AsyncByteStream):
     """A request's body in pieces, written one after the other without being joined."""
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
+    def __init__(self, pieces: Sequence[bytes | bytearray]) -> None:
         self.pieces = pieces
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
-            yield piece
+            yield bytes(piece)
 
 
 class FreshConnections(httpx.AsyncBaseTransport):
@@ -153,7 +153,7 @@ class _Connection(asyncio.Protocol):
             self.answer.set_exception(error)
 
 
-def _small(pieces: Sequence[bytes]) -> Iterator[memoryview]:
+def _small(pieces: Sequence[bytes | bytearray]) -> Iterator[memoryview]:
     for piece in pieces:
         for at in range(0, len(piece), _WRITTEN_AT_ONCE):
             yield memoryview(piece)[at : at + _WRITTEN_AT_ONCE]
