@@ -27,7 +27,7 @@ _DRAIN_POLL_SECONDS = 0.1
 
 
 class Worker:
-    """`run` works until `stop`, or until the process drains."""
+    """Has a place for each job that is read at once."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Worker:
         self._woken.set()
 
     async def run(self) -> None:
-        """A claim is never cancelled: its answer would be lost, and the job with it until the lease ends."""
+        """Until `stop`, or until the process drains; then, and when it is cancelled, all jobs are let go."""
         draining = asyncio.create_task(self._look_for_drain())
         try:
             while not self._stopping:
@@ -96,6 +96,10 @@ class Worker:
                 log.error("no jobs from the store", extra={"code": error.code})  # noqa: TRY400
             self._is_store_down = True
             return None
+        except Exception:
+            log.exception("unforeseen error")
+            self._is_store_down = True
+            return None
         if self._is_store_down:
             log.info("jobs from the store again")
         self._is_store_down = False
@@ -115,6 +119,9 @@ class Worker:
         assert task is not None  # noqa: S101 - narrows the type
         try:
             self._observe((await attempt.run()).outcome)
+        except Exception:
+            log.exception("unforeseen error")
+            self._observe("error")
         finally:
             del self._running[task]
             if self._alone is task:

@@ -1,0 +1,106 @@
+"""All of this process that has to do with jobs, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Self
+
+from api_gateway.errors import NoSpace, StoreUnavailable
+from api_gateway.jobs.worker.attempt import JobTools
+from api_gateway.jobs.worker.pauses import Pauses
+from api_gateway.jobs.worker.pool import Worker
+from api_gateway.jobs.worker.upkeep import keep_swept
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from api_gateway.admission import RequestAdmission
+    from api_gateway.documents.document import Documents
+    from api_gateway.jobs.counting import JobMetrics
+    from api_gateway.jobs.store import JobStore
+    from api_gateway.settings import GatewaySettings
+
+log = logging.getLogger("jobs")
+
+
+class JobService:
+    """The store, and the worker unless the role is `gateway`."""
+
+    def __init__(self, store: JobStore, worker: Worker | None, *more: Callable[[], Awaitable[None]]) -> None:
+        """`more` are further tasks that work until they are cancelled."""
+        self.store = store
+        self._worker = worker
+        self._tasks = [lambda: keep_swept(store), *more]
+        if worker is not None:
+            self._tasks.append(worker.run)
+
+    @classmethod
+    def of(
+        cls,
+        settings: GatewaySettings,
+        store: JobStore,
+        documents: Documents,
+        admission: RequestAdmission,
+        is_draining: Callable[[], bool],
+        metrics: JobMetrics,
+        *more: Callable[[], Awaitable[None]],
+    ) -> Self:
+        """`documents` are those for jobs."""
+        worker = None
+        if settings.jobs_role != "gateway":
+            tools = JobTools.of(settings, store, documents, admission)
+            worker = Worker(tools, settings.quotas, settings.jobs_at_once, is_draining, metrics.attempt)
+        return cls(store, worker, *more)
+
+    def wake(self) -> None:
+        """A job was handed in to this process: the worker need not wait until it asks again."""
+        if self._worker is not None:
+            self._worker.wake()
+
+    def cancelled(self, job_id: str) -> None:
+        """A client cancelled this job: it stops here at once, and elsewhere when its lease is renewed."""
+        if self._worker is not None:
+            self._worker.cancelled(job_id)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Without its store, the gateway reads pictures and documents, and there are no jobs until it answers.
+
+        Raises:
+            StartFailed: the store cannot be used at all.
+        """
+        opening = asyncio.create_task(self._open(there=await self._opened()))
+        tasks = [opening, *(asyncio.create_task(self._after(opening, task)) for task in self._tasks)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.store.close()
+
+    async def _after(self, opening: asyncio.Task[None], task: Callable[[], Awaitable[None]]) -> None:
+        await asyncio.shield(opening)
+        try:
+            await task()
+        except Exception:
+            log.exception("a task of jobs ended")
+
+    async def _opened(self) -> bool:
+        try:
+            await self.store.open()
+        except (StoreUnavailable, NoSpace) as error:
+            log.error("no store of jobs", extra={"code": error.code})  # noqa: TRY400
+            return False
+        return True
+
+    async def _open(self, *, there: bool) -> None:
+        if there:
+            return
+        pauses = Pauses()
+        while not there:
+            await asyncio.sleep(pauses.next())
+            there = await self._opened()
+        log.info("the store of jobs is there")
