@@ -18,7 +18,7 @@ from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
 from api_gateway.metrics import GatewayMetrics
 from api_gateway.problem import render
-from api_gateway.routes import health, languages, ocr, prometheus
+from api_gateway.routes import backlog, health, languages, ocr, prometheus
 from api_gateway.schemas import OcrQuery
 from api_gateway.uploads.spool import sweep
 from api_gateway.upstream.client import ModelServer
@@ -64,11 +64,12 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
     metrics = GatewayMetrics()
     model_server = ModelServer(settings, metrics)
     admission = RequestAdmission(settings)
+    concurrency = Concurrency()
     services = Services(
         settings=settings,
         admission=admission,
         model_server=model_server,
-        documents=Documents(settings, admission, model_server, Concurrency(), metrics),
+        documents=Documents(settings, admission, model_server, concurrency, metrics),
         composer=Composer(
             common=admission.children,
             disk=admission.disk,
@@ -77,18 +78,28 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ),
         metrics=metrics,
     )
+    jobs = None
+    if settings.has_jobs:
+        from api_gateway.jobs.service import JobService  # noqa: PLC0415 - SQLAlchemy and asyncpg take 30 MiB
+
+        job_documents = Documents(settings, admission, model_server, concurrency, metrics, for_jobs=True)
+        jobs = JobService(settings, job_documents, admission, drain)
     keys = Followed("API keys", [settings.api_keys_file], lambda: digests(settings.keys), metrics.keys_reloaded)
     sweep(settings.spool)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with following(keys, model_server.certificates):
+        async with (
+            following(keys, model_server.certificates),
+            jobs.running() if jobs else contextlib.nullcontext(),
+        ):
             yield
 
     app = FastAPI(
         title="OCR gateway",
         summary="Send a picture or a document, get its text.",
         version="0.1.0",
+        openapi_url=None if settings.jobs_role == "worker" else "/openapi.json",
         redoc_url=None,
         lifespan=lifespan,
         middleware=[  # outermost first
@@ -104,9 +115,13 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
-    guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
-    app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=guard)
-    app.include_router(languages.make_router(model_server), dependencies=guard)
+    if settings.jobs_role != "worker":
+        guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
+        app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=guard)
+        app.include_router(languages.make_router(model_server), dependencies=guard)
+    if jobs is not None:
+        watched = jobs.backlog
+        app.include_router(backlog.make_router(lambda: watched.latest))
     app.include_router(health.make_router(model_server, drain))
     if not settings.metrics_port:
         app.include_router(prometheus.make_router())

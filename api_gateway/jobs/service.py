@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING
 
 from api_gateway.errors import NoSpace, StoreUnavailable
+from api_gateway.jobs.counting import BacklogWatch, JobMetrics
+from api_gateway.jobs.opening import make_store
+from api_gateway.jobs.webhooks.event import event_body
 from api_gateway.jobs.worker.attempt import JobTools
 from api_gateway.jobs.worker.pauses import Pauses
 from api_gateway.jobs.worker.pool import Worker
@@ -18,41 +22,35 @@ if TYPE_CHECKING:
 
     from api_gateway.admission import RequestAdmission
     from api_gateway.documents.document import Documents
-    from api_gateway.jobs.counting import JobMetrics
-    from api_gateway.jobs.store import JobStore
+    from api_gateway.jobs.job import Job
     from api_gateway.settings import GatewaySettings
 
 log = logging.getLogger("jobs")
 
 
 class JobService:
-    """The store, and the worker unless the role is `gateway`."""
+    """The store, what looks after it, and the worker unless the role is `gateway`."""
 
-    def __init__(self, store: JobStore, worker: Worker | None, *more: Callable[[], Awaitable[None]]) -> None:
-        """`more` are further tasks that work until they are cancelled."""
-        self.store = store
-        self._worker = worker
-        self._tasks = [lambda: keep_swept(store), *more]
-        if worker is not None:
-            self._tasks.append(worker.run)
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         settings: GatewaySettings,
-        store: JobStore,
         documents: Documents,
         admission: RequestAdmission,
         is_draining: Callable[[], bool],
-        metrics: JobMetrics,
-        *more: Callable[[], Awaitable[None]],
-    ) -> Self:
+    ) -> None:
         """`documents` are those for jobs."""
-        worker = None
-        if settings.jobs_role != "gateway":
-            tools = JobTools.of(settings, store, documents, admission)
-            worker = Worker(tools, settings.quotas, settings.jobs_at_once, is_draining, metrics.attempt)
-        return cls(store, worker, *more)
+        reads = settings.jobs_role != "gateway"
+        self._metrics = JobMetrics(limit_bytes=settings.quotas.store_bytes, reads=reads)
+        event = partial(event_body, public_url=settings.public_url)
+        self.store = make_store(settings, event, self._ended)
+        self.backlog = BacklogWatch(self.store, self._metrics)
+        self._worker: Worker | None = None
+        self._tasks: list[Callable[[], Awaitable[None]]] = [self.backlog.run, partial(keep_swept, self.store)]
+        if reads:
+            tools = JobTools.of(settings, self.store, documents, admission)
+            attempted = self._metrics.attempt
+            self._worker = Worker(tools, settings.quotas, settings.jobs_at_once, is_draining, attempted)
+            self._tasks.append(self._worker.run)
 
     def wake(self) -> None:
         """A job was handed in to this process: the worker need not wait until it asks again."""
@@ -80,6 +78,9 @@ class JobService:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.store.close()
+
+    def _ended(self, job: Job) -> None:
+        self._metrics.ended(job.state, job.code, (job.finished or job.created) - job.created)
 
     async def _after(self, opening: asyncio.Task[None], task: Callable[[], Awaitable[None]]) -> None:
         await asyncio.shield(opening)

@@ -11,8 +11,21 @@ from api_gateway.jobs.sql.drivers import Driver
 from api_gateway.jobs.sql.postgres import PostgresDriver
 from api_gateway.jobs.sql.sqlite import SqliteDriver
 from api_gateway.jobs.sql_store import SqlStore
+from tests.documents.stand_in import ModelServer, serving
+from tests.jobs.desk import Desk, Desks
 from tests.jobs.postgres import PostgresServer, postgres_server
 from tests.jobs.stores import event
+
+
+@pytest.fixture
+def server() -> ModelServer:
+    return ModelServer()
+
+
+@pytest.fixture
+def desks(store: SqlStore, server: ModelServer, tmp_path: Path) -> Iterator[Desks]:
+    with serving(server) as url:
+        yield lambda **settings: Desk(store, url, tmp_path / "spool", **settings)
 
 
 @pytest.fixture

@@ -144,6 +144,8 @@ def _add(
         "password": job.password,
         "dpi": job.dpi,
         "bytes": size,
+        "page_count": 1 if job.kind == "picture" else None,
+        "pages_total": 1 if job.kind == "picture" else None,
         "pages_done": 0,
         "pages_failed": 0,
         "not_before": 0.0,
