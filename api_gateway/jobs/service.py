@@ -12,9 +12,10 @@ from api_gateway.errors import NoSpace, StoreUnavailable
 from api_gateway.jobs.counting import BacklogWatch, JobMetrics
 from api_gateway.jobs.opening import make_store
 from api_gateway.jobs.webhooks.event import event_body
+from api_gateway.jobs.webhooks.sender import Webhooks
 from api_gateway.jobs.worker.attempt import JobTools
 from api_gateway.jobs.worker.pauses import Pauses
-from api_gateway.jobs.worker.pool import Worker
+from api_gateway.jobs.worker.pool import JobWorker
 from api_gateway.jobs.worker.upkeep import keep_swept
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ log = logging.getLogger("jobs")
 
 
 class JobService:
-    """The store, what looks after it, and the worker unless the role is `gateway`."""
+    """The store and its upkeep; the worker in the role `worker`, the webhooks in `gateway`, both in `all`."""
 
     def __init__(
         self,
@@ -44,12 +45,16 @@ class JobService:
         event = partial(event_body, public_url=settings.public_url)
         self.store = make_store(settings, event, self._ended)
         self.backlog = BacklogWatch(self.store, self._metrics)
-        self._worker: Worker | None = None
+        self._worker: JobWorker | None = None
         self._tasks: list[Callable[[], Awaitable[None]]] = [self.backlog.run, partial(keep_swept, self.store)]
+        self._webhooks: Webhooks | None = None
+        if settings.jobs_role != "worker":
+            self._webhooks = Webhooks(self.store, settings, self._metrics.hook)
+            self._tasks.append(self._webhooks.run)
         if reads:
             tools = JobTools.of(settings, self.store, documents, admission)
             attempted = self._metrics.attempt
-            self._worker = Worker(tools, settings.quotas, settings.jobs_at_once, is_draining, attempted)
+            self._worker = JobWorker(tools, settings.quotas, settings.jobs_at_once, is_draining, attempted)
             self._tasks.append(self._worker.run)
 
     def wake(self) -> None:
@@ -81,6 +86,8 @@ class JobService:
 
     def _ended(self, job: Job) -> None:
         self._metrics.ended(job.state, job.code, (job.finished or job.created) - job.created)
+        if self._webhooks is not None:
+            self._webhooks.wake()
 
     async def _after(self, opening: asyncio.Task[None], task: Callable[[], Awaitable[None]]) -> None:
         await asyncio.shield(opening)

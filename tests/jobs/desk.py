@@ -21,7 +21,7 @@ from api_gateway.jobs.counting import Attempt
 from api_gateway.jobs.job import Job, Kind, NewJob
 from api_gateway.jobs.store import JobStore
 from api_gateway.jobs.worker.attempt import JobTools
-from api_gateway.jobs.worker.pool import Worker
+from api_gateway.jobs.worker.pool import JobWorker
 from api_gateway.metrics import GatewayMetrics
 from api_gateway.order import Order
 from api_gateway.settings import GatewaySettings
@@ -61,12 +61,12 @@ class Desk:
         )
 
     @contextlib.asynccontextmanager
-    async def working(self, store: JobStore | None = None, **tools: float) -> AsyncIterator[Worker]:
+    async def working(self, store: JobStore | None = None, **tools: float) -> AsyncIterator[JobWorker]:
         """A worker; leaving stops it as SIGTERM does, and nothing of it is left."""
         found = JobTools.of(self.settings, store or self.store, self.documents(for_jobs=True), self.admission)
         for name, value in tools.items():
             object.__setattr__(found, name, value)
-        worker = Worker(
+        worker = JobWorker(
             found, self.settings.quotas, self.settings.jobs_at_once, lambda: False, self.outcomes.append
         )
         running = asyncio.create_task(worker.run())

@@ -56,8 +56,8 @@ NEVER = {
     "api_gateway/answer.py": {"model_server", "api_gateway.upstream", "api_gateway.documents", *HTTP, *ENGINES},
     "api_gateway/uploads": {"model_server", "api_gateway.documents", "api_gateway.upstream", CHILDREN, *ENGINES},
     "api_gateway/documents": {
-        "model_server", "api_gateway.exchange", "api_gateway.routes", "api_gateway.uploads", CHILDREN,
-        *HTTP, *ENGINES,
+        "model_server", "api_gateway.exchange", "api_gateway.routes", "api_gateway.uploads", "api_gateway.jobs",
+        CHILDREN, *HTTP, *ENGINES,
     },
     "api_gateway/children": {
         "model_server", "api_gateway.documents", "api_gateway.upstream", "api_gateway.exchange",
@@ -65,6 +65,13 @@ NEVER = {
     },
     "api_gateway/upstream": {"model_server", "api_gateway.documents", "api_gateway.exchange", CHILDREN, *ENGINES},
     "api_gateway/formats": {"model_server", "api_gateway.upstream", "api_gateway.documents", *HTTP, *ENGINES},
+    "api_gateway/jobs": {
+        "model_server", "api_gateway.routes", "api_gateway.exchange", CHILDREN, "kserve", *ENGINES,
+    },
+    "api_gateway/jobs/worker": {
+        "model_server", "api_gateway.routes", "api_gateway.exchange", "api_gateway.jobs.sql",
+        "api_gateway.jobs.sql_store", "api_gateway.jobs.webhooks", CHILDREN, *HTTP, *ENGINES,
+    },
     "api_gateway/admission.py": {"model_server", "api_gateway.documents", "api_gateway.exchange", *ENGINES},
 }  # fmt: skip
 OURS = {*PACKAGES, "bench", "quality", "scripts", "tests"}

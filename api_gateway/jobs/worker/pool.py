@@ -26,7 +26,7 @@ _POLL_SECONDS = 1.0
 _DRAIN_POLL_SECONDS = 0.1
 
 
-class Worker:
+class JobWorker:
     """Has a place for each job that is read at once."""
 
     def __init__(
