@@ -1,10 +1,13 @@
-"""API keys, if any are set: sent as `Authorization: Bearer KEY`, compared in constant time, never logged."""
+"""API keys, if any are set: sent as `Authorization: Bearer KEY`, compared in constant time, never logged.
+
+The name of a request's key is its tenant, whose jobs it may see. Without keys, all requests have the tenant "".
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -14,21 +17,28 @@ from api_gateway.errors import Unauthorized
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
+    from api_gateway.keys import ApiKey
+
 _bearer = HTTPBearer(auto_error=False, description="An API key, if the gateway requires one.")
 
 
-def digests(keys: Iterable[str]) -> Sequence[bytes]:
+class AcceptedKey(NamedTuple):
+    digest: bytes
+    tenant: str
+
+
+def digests(keys: Iterable[ApiKey]) -> Sequence[AcceptedKey]:
     """What `key_check` compares with.
 
     Clients send a key that is not ASCII as UTF-8 or as Latin-1: both are accepted.
     """
-    return [_digest(form) for key in keys for form in _forms(key)]
+    return [AcceptedKey(_digest(form), key.tenant) for key in keys for form in _forms(key.secret)]
 
 
 def key_check(
-    accepted: Callable[[], Sequence[bytes]],
+    accepted: Callable[[], Sequence[AcceptedKey]],
 ) -> Callable[[Request, HTTPAuthorizationCredentials | None], Coroutine[None, None, None]]:
-    """A dependency that raises `Unauthorized` unless the request has a key whose digest is `accepted` now."""
+    """A dependency that raises `Unauthorized` unless the request has a key that is `accepted` now."""
 
     async def check(
         request: Request,
@@ -36,11 +46,18 @@ def key_check(
     ) -> None:
         given = _digest(_credentials(request))
         # Every key is compared, so that the time taken reveals nothing.
-        matches = sum(hmac.compare_digest(given, digest) for digest in accepted())
+        matches = [key for key in accepted() if hmac.compare_digest(given, key.digest)]
         if not matches:
             raise Unauthorized
+        request.state.tenant = matches[0].tenant
 
     return check
+
+
+def tenant_of(request: Request) -> str:
+    """The name of the request's key, after `key_check`."""
+    name: str = getattr(request.state, "tenant", "")
+    return name
 
 
 def _credentials(request: Request) -> bytes:

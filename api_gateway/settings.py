@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from api_gateway.jobs.settings import JobSettings
-from api_gateway.keys import read_keys, stripped
+from api_gateway.keys import ApiKey, read_keys, stripped
 from service_kit.followed import fault_of
 from service_kit.settings import HTTP_URL, MIB
 from service_kit.tls import PemFile, TlsFiles, calling_context
@@ -125,11 +125,12 @@ class GatewaySettings(JobSettings):
     """Module of a splitter that misbehaves on purpose; refused in production."""
 
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    """Keys that clients must send (`Authorization: Bearer KEY`), separated by commas; none: no key is needed."""
+    """Keys that clients must send (`Authorization: Bearer KEY`), separated by commas; none: no key is needed. In
+    `NAME:KEY` the key has a name, to which its jobs belong, so that they outlast a change of the key."""
 
     api_keys_file: Path | None = None
-    """File with further keys, one per line; read at start, and again within seconds when it changes. If the new
-    file is not valid, the keys before it stay."""
+    """File with further keys, also as `NAME:KEY`, one per line; read at start, and again within seconds when it
+    changes. If the new file is not valid, the keys before it stay."""
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -222,7 +223,7 @@ class GatewaySettings(JobSettings):
         return max(self.shutdown_grace_seconds, self.document_grace_seconds)
 
     @property
-    def keys(self) -> tuple[str, ...]:
+    def keys(self) -> tuple[ApiKey, ...]:
         """The keys of both settings; reads the file.
 
         Raises:
