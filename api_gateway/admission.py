@@ -6,7 +6,10 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers
+
 from api_gateway.errors import Relayed
+from api_gateway.jobs.prefer import prefers_async
 from api_gateway.metrics import OCR_PATH
 from api_gateway.settings import UPLOAD_COPIES
 from api_gateway.uploads.sniff import kind_in_form
@@ -84,15 +87,16 @@ class RequestAdmission:
 class EarlyRefusal:
     """ASGI middleware: under overload it refuses most pictures, before routes and keys are checked.
 
-    Uploads that begin like a document pass: a picture's refusal says nothing about them.
+    Uploads that begin like a document pass: a picture's refusal says nothing about them. Jobs pass: they wait.
     """
 
-    def __init__(self, app: ASGIApp, *, admission: RequestAdmission) -> None:
+    def __init__(self, app: ASGIApp, *, admission: RequestAdmission, has_jobs: bool) -> None:
         self._app = app
         self._admission = admission
+        self._has_jobs = has_jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == OCR_PATH:
+        if self._applies(scope):
             try:
                 self._admission.check(declared_bytes(scope) or 0, current().deadline.seconds)
             except Overloaded:
@@ -101,6 +105,11 @@ class EarlyRefusal:
                     raise
                 receive = _replay(first, receive)
         await self._app(scope, receive, send)
+
+    def _applies(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != OCR_PATH:
+            return False
+        return not (self._has_jobs and prefers_async(Headers(scope=scope).getlist("prefer")))
 
 
 def _replay(first: Message, receive: Receive) -> Receive:

@@ -18,8 +18,9 @@ from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
 from api_gateway.metrics import GatewayMetrics
 from api_gateway.problem import render
-from api_gateway.routes import backlog, health, languages, ocr, prometheus
-from api_gateway.schemas import OcrQuery
+from api_gateway.routes import backlog, health, job, languages, ocr, prometheus
+from api_gateway.routes import jobs as jobs_route
+from api_gateway.routes.submitting import JOBS_PATH, Submitting
 from api_gateway.uploads.spool import sweep
 from api_gateway.upstream.client import ModelServer
 from api_gateway.upstream.concurrency import Concurrency
@@ -109,19 +110,32 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
                 render=render,
                 longest_seconds=settings.request_timeout_seconds,
                 is_draining=drain,
+                logs=lambda method, path: method in ("POST", "DELETE") and path.startswith(JOBS_PATH),
             ),
-            Middleware(BodyLimits, settings=settings, max_body_bytes=settings.max_body_bytes),
-            Middleware(EarlyRefusal, admission=admission),
+            Middleware(
+                BodyLimits,
+                settings=settings,
+                max_body_bytes=settings.max_body_bytes,
+                max_bytes_of={JOBS_PATH: settings.max_jobs_bytes} if jobs else {},
+            ),
+            Middleware(EarlyRefusal, admission=admission, has_jobs=jobs is not None),
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
+    submitting = None
     if settings.jobs_role != "worker":
         guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
-        app.include_router(ocr.make_router(services, InstalledLanguages(model_server)), dependencies=guard)
+        installed = InstalledLanguages(model_server)
+        submitting = Submitting(services, jobs.store, jobs.wake) if jobs else None
+        app.include_router(ocr.make_router(services, installed, submitting), dependencies=guard)
         app.include_router(languages.make_router(model_server), dependencies=guard)
     if jobs is not None:
         watched = jobs.backlog
         app.include_router(backlog.make_router(lambda: watched.latest))
+        if submitting is not None:
+            app.include_router(jobs_route.make_router(installed, submitting), dependencies=guard)
+            of_a_job = job.make_router(services, jobs.store, jobs.watch, jobs.cancelled)
+            app.include_router(of_a_job, dependencies=guard)
     app.include_router(health.make_router(model_server, drain))
     if not settings.metrics_port:
         app.include_router(prometheus.make_router())
@@ -143,13 +157,16 @@ _PARAMETER_ERRORS = {
     "languages": UnknownLanguage,
     "engine": BadEngine,
     "pages": errors.BadPages,
+    "ttl": errors.BadJobRequest,
+    "webhook_url": errors.BadWebhookUrl,
 }
 
 
-async def _from_validation(_request: object, error: Exception) -> Any:
+async def _from_validation(request: Any, error: Exception) -> Any:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - narrows the type
     fault = error.errors()[0]
     name = str(fault["loc"][-1])
     if fault["type"] == "extra_forbidden":
-        raise errors.BadParameter(f"Query parameters: {', '.join(OcrQuery.model_fields)}.")
+        (query,) = request.scope["route"].dependant.query_params
+        raise errors.BadParameter(f"Query parameters: {', '.join(query.field_info.annotation.model_fields)}.")
     raise _PARAMETER_ERRORS.get(name, errors.BadParameter)

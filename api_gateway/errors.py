@@ -28,6 +28,8 @@ ServiceError
 │   ├── BadIdempotencyKey  400
 │   └── BadWebhookUrl      400
 ├── NotFinished            409  the job has no result yet
+├── JobCancelled           409  the job has no result, because it was cancelled
+├── JobFailed                   the error with which the job ended, with its own status and code
 ├── IdempotencyMismatch    422  the key belongs to a job with another file or other parameters
 ├── TooManyJobs            429  a limit of jobs of this API key is reached
 ├── StoreUnavailable       503  the database of jobs does not answer
@@ -220,6 +222,12 @@ class NotFinished(ServiceError):
     text = "The job has no result yet. format=ndjson gives the pages so far."
 
 
+class JobCancelled(ServiceError):
+    status = 409
+    code = "job_cancelled"
+    text = "The job was cancelled and has no result."
+
+
 class IdempotencyMismatch(ServiceError):
     status = 422
     code = "idempotency_mismatch"
@@ -301,6 +309,20 @@ RELAYED = {
     "deadline_exceeded": 504,
 }
 
+# Errors of pages of jobs alone.
+WORKER_LOST = "worker_lost"  # two workers died while they read the page
+DOCUMENT_KILLS_WORKER = "document_kills_worker"  # three workers died before they had read a page of the document
+
+
+class JobFailed(ServiceError):
+    """The error with which a job, or the only page of a picture's job, ended."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.status = _STATUSES.get(code, 422)
+
+
 # Not caused by the page: another server, or the same one later, may read it.
 REFUSALS = frozenset({"overloaded", "not_ready", "model_server_unreachable"})
 # The page was begun and failed; the page may not be the cause.
@@ -310,12 +332,10 @@ BROKEN = frozenset({
 })  # fmt: skip
 PASSING = REFUSALS | BROKEN
 
-# Errors of pages of jobs alone.
-WORKER_LOST = "worker_lost"  # two workers died while they read the page
-DOCUMENT_KILLS_WORKER = "document_kills_worker"  # three workers died before they had read a page of the document
-
 _OF_PAGES = tree(PageError)
-_NO_OUTCOMES = (ServiceError, Relayed, DocumentError, *_OF_PAGES)
+_OF_JOBS = (NotFinished, JobCancelled, JobFailed, BadJobRequest, BadWebhookUrl)
+_NO_OUTCOMES = (ServiceError, Relayed, DocumentError, *_OF_PAGES, *_OF_JOBS)
+_STATUSES = {error.code: error.status for error in tree(ServiceError)} | RELAYED
 OUTCOMES = {(error.status, error.code) for error in tree(ServiceError) if error not in _NO_OUTCOMES} | {
     (status, code) for code, status in RELAYED.items()
 }

@@ -81,6 +81,7 @@ class GatewayMetrics:
         for code in WARNINGS:
             self._warnings.labels(code)
         self._requests.labels("200", "ok")
+        self._requests.labels("202", "ok")
         self._requests.labels("0", "cancelled")
         for status, code in OUTCOMES:
             self._requests.labels(str(status), code)

@@ -8,8 +8,8 @@ from api_gateway.formats import FORMATS, Name
 _OFFERED = {known.media_type: name for name, known in FORMATS.items()}
 
 
-def negotiate(asked: Name | None, accept: str | None) -> Name:
-    """The query parameter decides, else the Accept header (RFC 9110, 12.5.1), else JSON.
+def negotiate(asked: Name | None, accept: str | None, default: Name = "json") -> Name:
+    """The query parameter decides, else the Accept header (RFC 9110, 12.5.1), else the default.
 
     Raises:
         NotAcceptable: the header excludes all available types.
@@ -17,8 +17,8 @@ def negotiate(asked: Name | None, accept: str | None) -> Name:
     if asked:
         return asked
     if not accept:
-        return "json"
-    qualities = {name: _quality(name, accept) for name in _OFFERED}
+        return default
+    qualities = {name: _quality(name, accept) for name in (FORMATS[default].media_type, *_OFFERED)}
     best = max(qualities, key=lambda name: qualities[name])  # the first one if several are equal
     if not qualities[best]:
         raise NotAcceptable

@@ -253,6 +253,12 @@ class GatewaySettings(JobSettings):
         return int(self.max_document_mib * MIB)
 
     @property
+    def max_jobs_bytes(self) -> int:
+        """The body of a request for jobs: the most files, as far as one API key may store them."""
+        files = min(self.jobs_max_files * self.max_body_bytes, self.quotas.tenant_bytes)
+        return max(self.max_body_bytes, files + self.jobs_max_files * _FORM_BYTES)
+
+    @property
     def max_body_bytes(self) -> int:
         """The largest picture or document, and the multipart around it."""
         return max(self.max_upload_bytes, self.max_document_bytes) + _FORM_BYTES

@@ -43,6 +43,8 @@ class Observer(Protocol):
 class RequestScope:
     """ASGI middleware that answers errors; `render` turns an error into a media type and a body.
 
+    Requests that are counted, or that `logs` selects by method and path, are logged at info, others at debug.
+
     A request that is cancelled at the end of the grace period is answered with NotReady.
     """
 
@@ -54,8 +56,10 @@ class RequestScope:
         render: Callable[[ServiceError, context.RequestContext], tuple[str, bytes]],
         longest_seconds: float,
         is_draining: Callable[[], bool] = lambda: False,
+        logs: Callable[[str, str], bool] = lambda _method, _path: False,
     ) -> None:
         self._app = app
+        self._logs = logs
         self._observer = observer
         self._render = render
         self._longest = longest_seconds
@@ -115,7 +119,7 @@ class RequestScope:
         self, scope: Scope, request: context.RequestContext, outcome: str, status: int, *, counted: bool
     ) -> None:
         log.log(
-            logging.INFO if counted else logging.DEBUG,
+            logging.INFO if counted or self._logs(scope["method"], scope["path"]) else logging.DEBUG,
             "request",
             extra={
                 "request_id": request.id,

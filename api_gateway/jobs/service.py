@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from api_gateway.errors import NoSpace, StoreUnavailable
 from api_gateway.jobs.counting import BacklogWatch, JobMetrics
 from api_gateway.jobs.opening import make_store
+from api_gateway.jobs.watching import JobWatch
 from api_gateway.jobs.webhooks.event import event_body
 from api_gateway.jobs.webhooks.sender import Webhooks
 from api_gateway.jobs.worker.attempt import JobTools
@@ -45,6 +46,7 @@ class JobService:
         event = partial(event_body, public_url=settings.public_url)
         self.store = make_store(settings, event, self._ended)
         self.backlog = BacklogWatch(self.store, self._metrics)
+        self.watch = JobWatch(self.store, settings.jobs_max_listeners, is_draining)
         self._worker: JobWorker | None = None
         self._tasks: list[Callable[[], Awaitable[None]]] = [self.backlog.run, partial(keep_swept, self.store)]
         self._webhooks: Webhooks | None = None
@@ -52,7 +54,7 @@ class JobService:
             self._webhooks = Webhooks(self.store, settings, self._metrics.hook)
             self._tasks.append(self._webhooks.run)
         if reads:
-            tools = JobTools.of(settings, self.store, documents, admission)
+            tools = JobTools.of(settings, self.store, documents, admission, self.watch.wake)
             attempted = self._metrics.attempt
             self._worker = JobWorker(tools, settings.quotas, settings.jobs_at_once, is_draining, attempted)
             self._tasks.append(self._worker.run)
@@ -85,6 +87,7 @@ class JobService:
             await self.store.close()
 
     def _ended(self, job: Job) -> None:
+        self.watch.wake()
         self._metrics.ended(job.state, job.code, (job.finished or job.created) - job.created)
         if self._webhooks is not None:
             self._webhooks.wake()

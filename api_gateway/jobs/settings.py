@@ -58,6 +58,9 @@ class JobSettings(ServiceSettings):
     jobs_pages_a_minute: int = Field(default=0, ge=0)
     """Maximum pages of jobs that are read per API key and minute; further pages wait. 0: no limit."""
 
+    jobs_max_listeners: int = Field(default=256, ge=1)
+    """Maximum clients that wait for events of jobs at once; further clients get 429."""
+
     jobs_max_files: int = Field(default=100, ge=1, le=1000)
     """Maximum files in one request for jobs."""
 

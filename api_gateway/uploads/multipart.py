@@ -1,4 +1,4 @@
-"""The multipart form of an upload: one file and an optional password, parsed while it arrives."""
+"""The multipart form of an upload: one file or several, and an optional password, parsed while it arrives."""
 
 from __future__ import annotations
 
@@ -26,13 +26,21 @@ _LONGEST_PASSWORD = 1024
 class Form:
     """Parses the body piece by piece. Unknown fields are refused, not ignored."""
 
-    def __init__(self, content_type: str | None, on_file: Callable[[memoryview], None]) -> None:
-        """`on_file` is called with each piece of the file.
+    def __init__(
+        self,
+        content_type: str | None,
+        on_file: Callable[[memoryview], None],
+        begin_file: Callable[[], None] | None = None,
+    ) -> None:
+        """`on_file` is called with each piece of a file, `begin_file` before its first one.
+
+        Without `begin_file`, the form takes one file.
 
         Raises:
             UnsupportedMediaType, BadMultipart.
         """
         self._on_file = on_file
+        self._begin_file = begin_file
         self._password = bytearray()
         self._found: set[str] = set()
         self._part = ""
@@ -128,7 +136,9 @@ class Form:
             raise BadMultipart(
                 f"The form takes the fields {FIELD} and {PASSWORD_FIELD}. Parameters belong in the query."
             )
-        if name in self._found:
+        if name == FIELD and self._begin_file is not None:
+            self._begin_file()
+        elif name in self._found:
             raise BadMultipart(f"The form takes one field {name}.")
         self._found.add(name)
         self._part = name

@@ -59,6 +59,7 @@ class Spool:
         self._folder = folder
         self._disk = disk
         self._pending = bytearray()
+        self.has_written = False
 
     def add(self, piece: bytes | bytearray | memoryview) -> None:
         self._pending += piece
@@ -72,12 +73,18 @@ class Spool:
         if len(self._pending) > IN_MEMORY:
             await self.finish()
 
+    def take(self) -> bytes:
+        """All bytes, of a file of which nothing was written."""
+        pending, self._pending = bytes(self._pending), bytearray()
+        return pending
+
     async def finish(self) -> Path:
         """Write the rest and return the file.
 
         Raises:
             NoSpace.
         """
+        self.has_written = True
         pending, self._pending = self._pending, bytearray()
         path = self._folder.path / "document"
         with disk_errors():

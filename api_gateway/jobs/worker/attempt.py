@@ -53,13 +53,21 @@ class JobTools:
     lease_seconds: float
     stall_seconds: float
     """Time without progress after which an attempt counts as hung: longer than any step of a page takes."""
+    changed: Callable[[], None]
+    """Called when a page is stored."""
 
     @classmethod
     def of(
-        cls, settings: GatewaySettings, store: JobStore, documents: Documents, admission: RequestAdmission
+        cls,
+        settings: GatewaySettings,
+        store: JobStore,
+        documents: Documents,
+        admission: RequestAdmission,
+        changed: Callable[[], None] = lambda: None,
     ) -> Self:
         page_seconds = settings.request_timeout_seconds + settings.wait_for_model_seconds
         return cls(
+            changed=changed,
             store=store,
             documents=documents,
             disk=admission.disk,
@@ -89,7 +97,7 @@ class JobAttempt:
         self._pauses = pauses
         self._before = before
         self._lease = Lease(tools.lease_seconds, asked)
-        self._recorder = JobRecorder(tools.store, claim, self._lease, tools.stall_seconds)
+        self._recorder = JobRecorder(tools.store, claim, self._lease, tools.stall_seconds, tools.changed)
         self._reading: Fanout | None = None
         self._waits = False  # for its neighbours
         self._stopped: asyncio.Future[AttemptEnded] = asyncio.get_running_loop().create_future()

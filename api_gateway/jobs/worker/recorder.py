@@ -11,7 +11,7 @@ from api_gateway.jobs.job import StoredPage
 from api_gateway.jobs.worker.ending import NOT_OF_THE_PAGE, AttemptEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from api_gateway.answer import AnswerPage
     from api_gateway.jobs.job import Claim
@@ -22,14 +22,20 @@ if TYPE_CHECKING:
 class JobRecorder:
     """The lease is looked at before each page is taken out, before each call for it, and before it is stored."""
 
-    def __init__(self, store: JobStore, claim: Claim, lease: Lease, stall_seconds: float) -> None:
-        """`stall_seconds`: from the last progress until the attempt counts as hung."""
+    def __init__(
+        self, store: JobStore, claim: Claim, lease: Lease, stall_seconds: float, changed: Callable[[], None]
+    ) -> None:
+        """`stall_seconds`: from the last progress until the attempt counts as hung.
+
+        `changed` is called when a page is stored.
+        """
         self.numbers: Sequence[int] = ()
         self.stored = 0
         self._store = store
         self._claim = claim
         self._lease = lease
         self._stall_seconds = stall_seconds
+        self._changed = changed
         self._expected = 0.0
         self._open: set[int] = set()  # begun, not stored
         self._noted: set[int] = set()
@@ -70,6 +76,7 @@ class JobRecorder:
             raise AttemptEnded("failed", page["code"], page["detail"])
         await self._write(number, StoredPage(number, ndjson.line(page), failed))
         self.stored += 1
+        self._changed()
         self._open.discard(number)
         self._check_idle()
         self.progress()
