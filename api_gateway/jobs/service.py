@@ -93,11 +93,17 @@ class JobService:
             self._webhooks.wake()
 
     async def _after(self, opening: asyncio.Task[None], task: Callable[[], Awaitable[None]]) -> None:
+        """Run it; after an unforeseen error again, because nothing else does its work."""
         await asyncio.shield(opening)
-        try:
-            await task()
-        except Exception:
-            log.exception("a task of jobs ended")
+        pauses = Pauses()
+        while True:
+            try:
+                await task()
+            except Exception:
+                log.exception("a task of jobs failed")
+                await asyncio.sleep(pauses.next())
+            else:
+                return
 
     async def _opened(self) -> bool:
         try:
