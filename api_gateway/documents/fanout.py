@@ -106,6 +106,7 @@ class Fanout:
         self._reading: asyncio.Task[None] | None = None
         self._refused_since: float | None = None
         self.in_line = 0  # pages that wait for memory or a call
+        self.page_count = 1  # of the picture that was read last: an animation has several
 
     async def __aenter__(self) -> Self:
         self._reading = asyncio.create_task(self._read_all())
@@ -196,6 +197,7 @@ class Fanout:
                 duration_seconds=split.seconds,
             )
         source: Source = "ocr"
+        self.page_count = page["page_count"]
         if split.words:
             page, source = await asyncio.to_thread(mix, split.words, page)
         return read_page(

@@ -1,4 +1,4 @@
-"""Console blocks of the README and of docs/: commands, and what they print."""
+"""Console blocks of the README and of docs/: commands, and what they print. The gateway has jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = (Path("README.md"), Path("docs/languages.md"))
+FILES = (Path("README.md"), Path("docs/languages.md"), Path("docs/jobs.md"))
 SHELLS = ("sh", "bash", "zsh", "fish")
 
 _BLOCK = re.compile(r"(```console\n\$ )(.*?)(\n```)", re.DOTALL)
@@ -15,6 +15,8 @@ _BLOCK = re.compile(r"(```console\n\$ )(.*?)(\n```)", re.DOTALL)
 _VOLATILE = [
     (re.compile(r'("request_id": ?)"[0-9a-f]{32}"'), r'\1"…"'),
     (re.compile(r'("(?:duration|decoding)_seconds": ?)[0-9.]+'), r"\1…"),
+    (re.compile(r'("id": ?)"[0-9a-f]{32}"'), r'\1"…"'),
+    (re.compile(r'("(?:created|started|finished|expires)": ?)"[0-9T:.-]+Z"'), r'\1"…"'),
 ]
 
 

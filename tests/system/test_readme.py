@@ -1,17 +1,24 @@
-"""Every command in the README and in docs/languages.md prints what is written under it, in every shell."""
+"""Every command in the README and in two files of docs/ prints what is written under it, in every shell."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from tests import needs
-from tests.conftest import Pair
+from tests.conftest import Launch, Pair
 from tests.system import readme
 
 BLOCKS = readme.all_blocks()
+
+
+@pytest.fixture(scope="module")
+def pair(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with launch(gateway={"JOBS_DIR": str(tmp_path_factory.mktemp("jobs"))}) as started:
+        yield started
 
 
 @pytest.fixture(params=readme.SHELLS)

@@ -15,7 +15,7 @@ from api_gateway.documents.selection import choose
 from api_gateway.errors import NoSpace, StoreUnavailable
 from api_gateway.jobs.worker.ending import NOT_OF_THE_DOCUMENT, AttemptEnded
 from api_gateway.jobs.worker.lease import Lease
-from api_gateway.jobs.worker.picture import PictureSource
+from api_gateway.jobs.worker.picture import PictureSink, PictureSource
 from api_gateway.jobs.worker.recorder import JobRecorder
 from api_gateway.uploads.spool import RequestFolder, Spool
 from service_kit import context
@@ -194,8 +194,15 @@ class JobAttempt:
         if job.pages_total is None:
             await self._lease.write(lambda: tools.store.opened(self.claim, 1, 1))
         source = PictureSource(tools.store, job)
-        async with Fanout(job.order, source, self._recorder, tools.documents.sources, job.id, deadline) as reading:
+        sink = PictureSink(self._recorder, self._count_pictures)
+        async with Fanout(job.order, source, sink, tools.documents.sources, job.id, deadline) as reading:
             await self._all(reading)
+
+    async def _count_pictures(self) -> None:
+        """Note how many pictures the file has, which only the model server knows; one was noted at first."""
+        count = self._reading.page_count if self._reading else 1
+        if count > 1:
+            await self._lease.write(lambda: self._tools.store.opened(self.claim, count, 1))
 
     async def _read_document(self, deadline: Deadline) -> None:
         job, tools, claim = self.claim.job, self._tools, self.claim

@@ -10,6 +10,10 @@ import pybase64
 from api_gateway.documents.splitter import SplitPage
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from api_gateway.answer import AnswerPage
+    from api_gateway.documents.fanout import PageSink
     from api_gateway.jobs.job import Job
     from api_gateway.jobs.store import JobStore
     from service_kit.deadline import Deadline
@@ -40,3 +44,22 @@ class PictureSource:
             rest = whole[end:]
         encoded += pybase64.b64encode(rest)
         return SplitPage(None, None, None, self._job.dpi, encoded, round(time.monotonic() - began, 6))
+
+
+class PictureSink:
+    """Where the page goes. Its file's number of pictures is known only then, and noted before the job ends."""
+
+    def __init__(self, sink: PageSink, count: Callable[[], Awaitable[None]]) -> None:
+        self._sink = sink
+        self._count = count
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        return self._sink.numbers
+
+    async def begin(self, number: int) -> None:
+        await self._sink.begin(number)
+
+    async def put(self, page: AnswerPage) -> None:
+        await self._count()
+        await self._sink.put(page)
