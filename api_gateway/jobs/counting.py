@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from api_gateway.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from api_gateway.jobs.job import Backlog, State
+    from api_gateway.jobs.job import Backlog, Job
     from api_gateway.jobs.store import JobStore
 
 
@@ -93,11 +93,11 @@ class JobMetrics:
     def attempt(self, outcome: Attempt) -> None:
         self._attempts.labels(outcome).inc()
 
-    def ended(self, state: State, code: str | None, seconds: float) -> None:
-        """A job got its final state, `seconds` after its creation by the database's clock."""
-        self._ended.labels(code if code == "document_kills_worker" else state).inc()
-        if state != "cancelled":
-            self._duration.observe(seconds)
+    def ended(self, job: Job) -> None:
+        """The store has set the job's final state."""
+        self._ended.labels(job.code if job.code == "document_kills_worker" else job.state).inc()
+        if job.state != "cancelled" and job.finished is not None:
+            self._duration.observe(max(0.0, job.finished - job.created))
 
     def hook(self, outcome: HookOutcome) -> None:
         self._tries.labels(outcome).inc()

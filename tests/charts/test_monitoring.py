@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from api_gateway.errors import OUTCOMES as GATEWAY_OUTCOMES
 from api_gateway.errors import PAGE_OUTCOMES, PASSING
+from api_gateway.jobs.counting import ATTEMPTS, ENDS, HOOK_OUTCOMES, JobMetrics
 from api_gateway.metrics import GatewayMetrics
 from model_server.errors import OUTCOMES as MODEL_OUTCOMES
 from model_server.metrics import RESTART_REASONS
@@ -53,11 +54,15 @@ SHOWN: list[str] = [target["expr"] for panel in PANELS for target in panel["targ
 EXPRESSIONS: list[str] = [*SHOWN, *(rule["expr"] for rule in RULES)]
 
 
+def _job_metrics(registry: CollectorRegistry) -> JobMetrics:
+    return JobMetrics(limit_bytes=1, reads=True, registry=registry)
+
+
 @pytest.fixture(scope="module")
 def counted() -> dict[str, set[str]]:
     """Every series that the services expose, each with the labels it bears."""
     found: dict[str, set[str]] = {}
-    for metrics in (ModelMetrics, GatewayMetrics):
+    for metrics in (ModelMetrics, GatewayMetrics, _job_metrics):
         registry = CollectorRegistry()
         metrics(registry)
         for family in registry.collect():
@@ -107,6 +112,9 @@ def test_every_value_of_a_label_asked_for_can_occur() -> None:
         ("gateway_requests_total", "outcome"): {code for _, code in GATEWAY_OUTCOMES},
         ("gateway_requests_total", "status"): {"200", *(str(status) for status, _ in GATEWAY_OUTCOMES)},
         ("gateway_document_pages_total", "outcome"): PAGE_OUTCOMES,
+        ("gateway_jobs_attempts_total", "outcome"): {*ATTEMPTS},
+        ("gateway_jobs_ended_total", "state"): {*ENDS},
+        ("gateway_jobs_webhook_tries_total", "outcome"): {*HOOK_OUTCOMES},
         ("ocr_worker_restarts_total", "reason"): {*RESTART_REASONS},
     }
     for expression in EXPRESSIONS:
@@ -183,6 +191,8 @@ def test_every_query_below_the_first_row_is_of_the_chosen_namespace_and_release(
             wanted = (
                 ('namespace=~"$namespace|"', 'release=~"$release|"')  # some alerts are of no release
                 if name == "ALERTS"
+                else ('namespace=~"$namespace"', 'pod=~"$release(-worker)?-[^-]+-[^-]+"')
+                if name.startswith("gateway_jobs_")  # workers of a release are Deployments beside it
                 else ('namespace=~"$namespace"', 'pod=~"$release-[^-]+-[^-]+"')
             )
             assert all(part in selector for part in wanted), expression
@@ -282,7 +292,7 @@ def test_promtool_accepts_the_rules(command: tuple[str, ...]) -> None:
 
 # What keeps an alert quiet, and an expression in its place that always holds.
 FLOORS = re.compile(r">=? (?:3|10|20|50|100|3000)\b")
-THRESHOLDS = re.compile(r"> (?:14\.4|6|3) \*|> (?:0\.05|0\.5|5)\b|> 0\.1 \+ 2 \*|< 0\.85 \*")
+THRESHOLDS = re.compile(r"> (?:14\.4|6|3) \*|> (?:0\.05|0\.5|0\.85|5|900|3600)\b|> 0\.1 \+ 2 \*|< 0\.85 \*")
 HELD = {"> 0.1 + 2 *": ">= 0 *", "> 14.4 *": ">= 0 *", "> 6 *": ">= 0 *", "> 3 *": ">= 0 *", "< 0.85 *": "< 99 *"}
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from api_gateway.errors import StoreUnavailable
 from api_gateway.jobs.counting import ATTEMPTS, ENDS, HOOK_OUTCOMES, BacklogWatch, JobMetrics
-from api_gateway.jobs.job import FINAL, Backlog
+from api_gateway.jobs.job import FINAL, Backlog, Job
 from api_gateway.routes import backlog
 
 SEEN = Backlog(
@@ -49,6 +49,11 @@ def metrics(registry: CollectorRegistry) -> JobMetrics:
     return JobMetrics(limit_bytes=8 << 30, reads=True, registry=registry)
 
 
+def ended(**values: object) -> Job:
+    nothing = dict.fromkeys(Job.__slots__)
+    return Job(**{**nothing, "created": 100.0, "finished": 103.0, **values})  # type: ignore[arg-type]
+
+
 def shown(registry: CollectorRegistry) -> dict[str, float]:
     lines = generate_latest(registry).decode().splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
@@ -60,8 +65,8 @@ def test_every_series_exists_from_the_start(metrics: JobMetrics, registry: Colle
     for outcome in ATTEMPTS:
         metrics.attempt(outcome)
     for state in FINAL:
-        metrics.ended(state, None, 3.0)
-    metrics.ended("failed", "document_kills_worker", 100)
+        metrics.ended(ended(state=state))
+    metrics.ended(ended(state="failed", code="document_kills_worker", finished=200.0))
     for tried in HOOK_OUTCOMES:
         metrics.hook(tried)
     metrics.seen(SEEN)
@@ -70,6 +75,7 @@ def test_every_series_exists_from_the_start(metrics: JobMetrics, registry: Colle
     assert {after[f'gateway_jobs_ended_total{{state="{state}"}}'] for state in ENDS} == {1}
     assert {after[f'gateway_jobs_attempts_total{{outcome="{each}"}}'] for each in ATTEMPTS} == {1}
     assert after["gateway_jobs_duration_seconds_count"] == 4, "without the cancelled one"
+    assert after["gateway_jobs_duration_seconds_sum"] == 3 * 3 + 100
     assert after["gateway_jobs_pages_unread"] == 170
     assert after["gateway_jobs_webhooks_oldest_seconds"] == 40
 
