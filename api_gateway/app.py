@@ -50,14 +50,17 @@ if TYPE_CHECKING:
 def run(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     drain = Drain()
-    second = SecondPort(settings.metrics_port, make_metrics_app()) if settings.metrics_port else None
-    serve(make_app(settings, drain), settings, drain, settings.grace_seconds, second)
+    app = make_app(settings, drain)
+    second = SecondPort(settings.metrics_port, make_metrics_app(app)) if settings.metrics_port else None
+    serve(app, settings, drain, settings.grace_seconds, second)
 
 
-def make_metrics_app() -> FastAPI:
-    """What a metrics port of its own serves."""
+def make_metrics_app(main: FastAPI) -> FastAPI:
+    """What a metrics port of its own serves, for the application on the main port."""
     app = FastAPI(openapi_url=None)
     app.include_router(prometheus.make_router())
+    if latest := main.state.backlog:
+        app.include_router(backlog.make_router(latest))
     return app
 
 
@@ -129,9 +132,10 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         submitting = Submitting(services, jobs.store, jobs.wake) if jobs else None
         app.include_router(ocr.make_router(services, installed, submitting), dependencies=guard)
         app.include_router(languages.make_router(model_server), dependencies=guard)
+    app.state.backlog = jobs.backlog.seen if jobs else None
     if jobs is not None:
-        watched = jobs.backlog
-        app.include_router(backlog.make_router(lambda: watched.latest))
+        if not settings.metrics_port:
+            app.include_router(backlog.make_router(jobs.backlog.seen))
         if submitting is not None:
             app.include_router(jobs_route.make_router(installed, submitting), dependencies=guard)
             of_a_job = job.make_router(services, jobs.store, jobs.watch, jobs.cancelled)

@@ -127,6 +127,9 @@ class BacklogWatch:
         self._metrics = metrics
         self._pause_seconds = pause_seconds
 
+    def seen(self) -> Backlog | None:
+        return self.latest
+
     async def run(self) -> None:
         """Until cancelled. The pause grows while the store does not answer, to at most four times."""
         pause = self._pause_seconds

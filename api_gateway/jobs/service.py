@@ -88,7 +88,7 @@ class JobService:
 
     def _ended(self, job: Job) -> None:
         self.watch.wake()
-        self._metrics.ended(job.state, job.code, (job.finished or job.created) - job.created)
+        self._metrics.ended(job)
         if self._webhooks is not None:
             self._webhooks.wake()
 

@@ -89,6 +89,8 @@ def test_webhooks_are_signed_with_a_secret_and_may_leave_the_cluster() -> None:
     given = env(rendered)
     assert given["API_GATEWAY_WEBHOOK_ALLOW"] == "hooks.internal,10.0.0.0/8"
     assert given["API_GATEWAY_PUBLIC_URL"] == "https://ocr.example"
+    workers = tools.worker(render(GATEWAY, merged(OPTIONS[GATEWAY]["webhooks"], OPTIONS[GATEWAY]["workers"])))
+    assert [each["name"] for each in container(workers)["env"]] == ["API_GATEWAY_JOBS_DATABASE_URL"]
     closed = render(GATEWAY, merged(OPTIONS[GATEWAY]["webhooks"], {"networkPolicy": {"enabled": True}}))
     assert {"port": 443, "protocol": "TCP"} in egress_ports(closed)
     without = option(GATEWAY, "network policy")

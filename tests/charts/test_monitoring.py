@@ -277,6 +277,7 @@ def test_every_alert_has_a_unit_test_that_fires_and_one_that_does_not() -> None:
         assert (rule["alert"], False) in expectations
 
 
+@pytest.mark.timeout(400)  # a minute of CPU time
 @pytest.mark.parametrize(
     "command",
     [

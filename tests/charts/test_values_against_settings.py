@@ -186,7 +186,7 @@ class Service:
             found["JOBS_DATABASE_URL"] = tools.SECRETS["API_GATEWAY_JOBS_DATABASE_URL"]
         if jobs["enabled"] and jobs["worker"]["enabled"]:
             found["JOBS_ROLE"] = "worker" if self.worker else "gateway"
-        if jobs["enabled"] and jobs["webhooks"]["existingSecret"]:
+        if jobs["enabled"] and jobs["webhooks"]["existingSecret"] and not self.worker:
             found["WEBHOOK_SECRETS"] = tools.SECRETS["API_GATEWAY_WEBHOOK_SECRETS"]
         return found
 

@@ -20,7 +20,7 @@ from tests.jobs.stores import claimed, event, handed_in, read
 
 pytestmark = pytest.mark.anyio
 
-# `kubectl exec … -- COMMAND` runs the command here, `get secret` prints the database's address, all else is ignored.
+# `kubectl exec … -- COMMAND` runs the command here, `get secret` prints its address, the rest is ignored.
 KUBECTL = """#!/bin/sh
 echo "$*" >> "$CALLS"
 case "$*" in

@@ -82,7 +82,7 @@ jobsRole: gateway
 
 {{- /*
 The values of a worker's pods: those of the gateway with other names and the worker's own resources. It has no clients,
-so that it needs no keys, and at SIGTERM it puts its jobs back into the queue at once.
+so that it needs no keys, the gateways send its webhooks, and at SIGTERM it puts its jobs back into the queue at once.
 */}}
 {{- define "api-gateway.workerValues" -}}
 {{- $values := deepCopy .Values }}
@@ -96,6 +96,7 @@ so that it needs no keys, and at SIGTERM it puts its jobs back into the queue at
 {{- $_ := set $values $name $value }}
 {{- end }}
 {{- $_ := set $values.jobs "isWorker" true }}
+{{- $_ := set $values.jobs.webhooks "existingSecret" "" }}
 {{- $_ := set $values.shutdown "delaySeconds" 0 }}
 {{- $_ := set $values.shutdown "documentGraceSeconds" 0 }}
 {{- if .Values.jobs.worker.resources }}
