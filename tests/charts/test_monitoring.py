@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_every_label_asked_for_is_there(counted: dict[str, set[str]]) -> None:
 
 
 def test_every_value_of_a_label_asked_for_can_occur() -> None:
-    possible = {
+    possible: dict[tuple[str, str], AbstractSet[str]] = {
         ("ocr_requests_total", "outcome"): {*MODEL_OUTCOMES},
         ("gateway_requests_total", "outcome"): {code for _, code in GATEWAY_OUTCOMES},
         ("gateway_requests_total", "status"): {"200", *(str(status) for status, _ in GATEWAY_OUTCOMES)},
