@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Concatenate, Literal, ParamSpec, TypeVar
@@ -13,7 +14,7 @@ from api_gateway.jobs.job import Backlog, Claim, Hook, Job, NewJob, Quotas, Stat
 from api_gateway.jobs.sql import claiming, delivering, ending, reading, submitting, upkeep, working
 from api_gateway.jobs.sql.drivers import Driver
 from api_gateway.jobs.sql.ending import Ends, Event
-from service_kit.errors import NotFound
+from service_kit.errors import NotFound, ServiceError
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -51,7 +52,7 @@ class SqlStore:
         await self._driver.close()
 
     async def put_piece(self, job_id: str, number: int, piece: bytes) -> None:
-        await self._driver.write(submitting.put_piece, job_id, number, piece, self._store_bytes)
+        await self._driver.add(submitting.put_piece, job_id, number, piece, self._store_bytes)
 
     async def drop_pieces(self, job_id: str) -> None:
         await self._driver.write(submitting.drop_pieces, job_id)
@@ -59,7 +60,7 @@ class SqlStore:
     async def submit(
         self, jobs: Sequence[NewJob], quotas: Quotas, last: dict[str, tuple[int, bytes]]
     ) -> list[Job]:
-        return await self._driver.write(submitting.submit, jobs, quotas, last)
+        return await self._driver.add(submitting.submit, jobs, quotas, last)
 
     async def job(self, tenant: str, job_id: str) -> Job | None:
         return await self._driver.read(reading.job, tenant, job_id)
@@ -73,7 +74,7 @@ class SqlStore:
         return await self._driver.read(reading.list_jobs, tenant, states, batch, limit, after)
 
     async def remove(self, tenant: str, job_id: str) -> Literal["cancelled", "removed"] | None:
-        return await self._write_ends(ending.remove, tenant, job_id)
+        return self._tell(await self._driver.write(self._ending(ending.remove), tenant, job_id))
 
     async def watch(self, job_ids: Iterable[str]) -> dict[str, Job]:
         return await self._driver.read(reading.watch, [*job_ids])
@@ -100,30 +101,37 @@ class SqlStore:
 
     async def claim(self, owner: str, lease_seconds: float, quotas: Quotas) -> Claim | None:
         """A caller that is cancelled meanwhile leaves no claimed job behind."""
-        claiming_job = asyncio.ensure_future(self._write_ends(claiming.claim, owner, lease_seconds, quotas))
+        taking = asyncio.ensure_future(
+            self._driver.write(self._ending(claiming.claim), owner, lease_seconds, quotas)
+        )
         try:
-            return await asyncio.shield(claiming_job)
+            return self._tell(await asyncio.shield(taking))
         except asyncio.CancelledError:
-            claim = await claiming_job
-            if claim is not None:
-                await self.release(claim)
+            with contextlib.suppress(ServiceError):
+                claim = self._tell(await taking)
+                if claim is not None:
+                    await self.release(claim)
             raise
 
     async def renew(self, claim: Claim, lease_seconds: float) -> bool:
         return await self._driver.write(working.renew, claim, lease_seconds)
 
     async def opened(self, claim: Claim, page_count: int, pages_total: int) -> bool:
-        return await self._write_ends(working.opened, claim, page_count, pages_total)
+        return self._tell(await self._driver.write(self._ending(working.opened), claim, page_count, pages_total))
 
     async def begin_page(self, claim: Claim, number: int) -> bool:
         return await self._driver.write(working.begin_page, claim, number)
 
     async def add_page(self, claim: Claim, page: StoredPage, lease_seconds: float) -> bool:
         line = await asyncio.to_thread(zlib.compress, page.line, 1)
-        return await self._write_ends(working.add_page, claim, page.number, line, page.failed, lease_seconds)
+        return self._tell(
+            await self._driver.add(
+                self._ending(working.add_page), claim, page.number, line, page.failed, lease_seconds
+            )
+        )
 
     async def fail(self, claim: Claim, code: str, detail: str) -> bool:
-        return await self._write_ends(working.fail, claim, code, detail)
+        return self._tell(await self._driver.write(self._ending(working.fail), claim, code, detail))
 
     async def release(self, claim: Claim, seconds: float = 0) -> bool:
         return await self._driver.write(working.release, claim, seconds)
@@ -153,16 +161,19 @@ class SqlStore:
     async def backlog(self) -> Backlog:
         return await self._driver.read(upkeep.backlog)
 
-    async def _write_ends(
-        self, work: Callable[Concatenate[Connection, Ends, _P], _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
-        """Run a transaction that may end jobs."""
+    def _ending(
+        self, work: Callable[Concatenate[Connection, Ends, _P], _T]
+    ) -> Callable[Concatenate[Connection, _P], tuple[_T, list[Job]]]:
+        """The transaction, with the jobs that it ends."""
 
-        def run(connection: Connection) -> tuple[_T, list[Job]]:
+        def run(connection: Connection, /, *args: _P.args, **kwargs: _P.kwargs) -> tuple[_T, list[Job]]:
             ends = Ends(self._event)  # anew each time that the driver tries
             return work(connection, ends, *args, **kwargs), ends.jobs
 
-        result, ended = await self._driver.write(run)
+        return run
+
+    def _tell(self, outcome: tuple[_T, list[Job]]) -> _T:
+        result, ended = outcome
         for job in ended:
             self._on_end(job)
         return result

@@ -18,7 +18,12 @@ PIECE_BYTES = 1 << 20
 
 class JobStore(Protocol):
     async def open(self) -> None:
-        """Connect, and create or migrate the tables, once even if several processes start together."""
+        """Connect, and create or migrate the tables, once even if several processes start together.
+
+        Raises:
+            StartFailed: this version cannot use the tables, or another process has the folder.
+            StoreUnavailable: the first method that finds the database again does the rest.
+        """
 
     async def close(self) -> None: ...
 

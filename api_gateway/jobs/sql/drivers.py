@@ -20,7 +20,8 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 RETRY_SECONDS = 10
 _NO_SPACE = {"53100"}  # PostgreSQL: disk_full
-_NO_SPACE_SQLITE = {sqlite3.SQLITE_FULL}
+# The second one is a disk quota, or a broken disk: SQLite does not tell.
+_NO_SPACE_SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 
 
 class Driver(Protocol):
@@ -28,6 +29,8 @@ class Driver(Protocol):
 
     async def open(self) -> None:
         """Connect, and migrate the schema.
+
+        If the database does not answer, the first transaction that finds it does this.
 
         Raises:
             StartFailed, StoreUnavailable.
@@ -39,6 +42,11 @@ class Driver(Protocol):
         self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         """Run it, and commit; nothing is written if it raises. On return the changes are on disk."""
+
+    async def add(
+        self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """The same for a transaction that adds many bytes: it leaves space for those that remove some."""
 
     async def read(
         self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
@@ -59,7 +67,7 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, sqlite3.Error) as error:
-        if _is_full(error):
+        if is_full(error):
             log.error("the disk of the database of jobs is full", extra={"cause": repr(error)})  # noqa: TRY400
             raise NoSpace(retry_after=RETRY_SECONDS) from None
         log.error("the database of jobs failed", extra={"cause": repr(error)})  # noqa: TRY400 - no parameters in logs
@@ -72,7 +80,8 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(cause, "sqlstate", None)
 
 
-def _is_full(error: Exception) -> bool:
+def is_full(error: Exception) -> bool:
+    """Whether the database has no disk space."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", None) in _NO_SPACE_SQLITE

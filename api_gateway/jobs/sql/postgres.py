@@ -40,9 +40,14 @@ class PostgresDriver:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine: AsyncEngine | None = None
+        self._opening = asyncio.Lock()
+        self._is_open = False
 
     async def open(self) -> None:
-        await self._run(partial(migrate), _MIGRATION_SECONDS)
+        async with self._opening:
+            if not self._is_open:
+                await self._run(migrate, _MIGRATION_SECONDS)
+                self._is_open = True
 
     async def close(self) -> None:
         if self._engine is not None:
@@ -52,9 +57,11 @@ class PostgresDriver:
     async def write(
         self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
+        if not self._is_open:
+            await self.open()
         return await self._run(lambda connection: work(connection, *args, **kwargs), _TRANSACTION_SECONDS)
 
-    read = write
+    add = read = write
 
     async def shrink(self) -> None:
         """Autovacuum does it."""

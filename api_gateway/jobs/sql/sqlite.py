@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from api_gateway.errors import StoreUnavailable
-from api_gateway.jobs.sql.drivers import RETRY_SECONDS, database_errors
+from api_gateway.errors import NoSpace, StoreUnavailable
+from api_gateway.jobs.sql.drivers import RETRY_SECONDS, database_errors, is_full
 from api_gateway.jobs.sql.migrations import migrate
+from api_gateway.jobs.sql.reserve import Reserve
 from service_kit.server import StartFailed
 
 _P = ParamSpec("_P")
@@ -23,9 +25,10 @@ _T = TypeVar("_T")
 
 FILE = "jobs.sqlite3"
 _LOCK = "lock"
+_RESERVE = "reserve"
 _BUSY_SECONDS = 5  # for a backup, or a person with the program sqlite3
 _WAIT_SECONDS = 30.0  # for a transaction and those before it
-_PAGES_AT_ONCE = 4096  # that are given back in one transaction
+_PAGES_AT_ONCE = 1024  # that are given back in one transaction
 _PRAGMAS = (
     "auto_vacuum = INCREMENTAL",  # only before the first table; the others are for each connection
     "journal_mode = WAL",
@@ -40,13 +43,17 @@ class SqliteDriver:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock: int | None = None
+        self._reserve = Reserve(folder / _RESERVE)
         self._writing = _Lane(folder / FILE, "BEGIN IMMEDIATE", "jobs-writer")
         self._reading = _Lane(folder / FILE, "BEGIN", "jobs-reader")
 
     async def open(self) -> None:
-        with database_errors():
+        try:
             self._take_folder()
-            await self._writing.run(migrate)
+            await self._writing.call(self._open)
+        except (OSError, SQLAlchemyError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise StartFailed(f"JOBS_DIR {self._folder} cannot be used: {cause}") from None
 
     async def close(self) -> None:
         await asyncio.to_thread(self._close)
@@ -54,21 +61,52 @@ class SqliteDriver:
     async def write(
         self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
+        def run(engine: Engine) -> _T:
+            try:
+                return _transaction(engine, lambda connection: work(connection, *args, **kwargs))
+            except DBAPIError as error:
+                if not is_full(error) or not self._reserve.free():
+                    raise
+            return _transaction(engine, lambda connection: work(connection, *args, **kwargs))
+
         with database_errors():
-            return await self._writing.run(lambda connection: work(connection, *args, **kwargs))
+            return await self._writing.call(run)
+
+    async def add(
+        self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        def run(engine: Engine) -> _T:
+            if not self._reserve.fill():
+                raise NoSpace(retry_after=RETRY_SECONDS)
+            return _transaction(engine, lambda connection: work(connection, *args, **kwargs))
+
+        with database_errors():
+            return await self._writing.call(run)
 
     async def read(
         self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         with database_errors():
-            return await self._reading.run(lambda connection: work(connection, *args, **kwargs))
+            return await self._reading.call(
+                lambda engine: _transaction(engine, lambda connection: work(connection, *args, **kwargs))
+            )
 
     async def shrink(self) -> None:
-        """In steps, so that other transactions come between them."""
+        """In steps, so that other transactions come between them; and take back the reserve."""
         with database_errors():
             while await self._writing.call(_give_back):
                 pass
             await self._writing.call(_checkpoint)
+            await self._writing.call(lambda _engine: self._reserve.fill())
+
+    def _open(self, engine: Engine) -> None:
+        try:
+            _transaction(engine, migrate)
+        except DBAPIError as error:
+            if not is_full(error) or not self._reserve.free():
+                raise
+            _transaction(engine, migrate)
+        self._reserve.fill()
 
     def _take_folder(self) -> None:
         if self._lock is not None:
@@ -105,10 +143,6 @@ class _Lane:
         )
         event.listen(self._engine, "connect", _set_up)
         event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-
-    async def run(self, work: Callable[[Connection], _T]) -> _T:
-        """Run a transaction."""
-        return await self.call(lambda engine: _transaction(engine, work))
 
     async def call(self, work: Callable[[Engine], _T]) -> _T:
         """Call it in the thread. If the wait is too long, it may still run, or never.
