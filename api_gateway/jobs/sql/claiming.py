@@ -5,16 +5,16 @@ from __future__ import annotations
 import zlib
 
 import orjson
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, true, update
 
 from api_gateway.answer import failed_page
 from api_gateway.errors import DOCUMENT_KILLS_WORKER, WORKER_LOST
 from api_gateway.formats import ndjson
 from api_gateway.jobs.job import Claim, Quotas
-from api_gateway.jobs.sql.accounts import add_bytes, minute, shard
-from api_gateway.jobs.sql.clock import CLAIM, lock, now
+from api_gateway.jobs.sql.accounts import MINUTE, add_bytes, shard
+from api_gateway.jobs.sql.clock import CLAIM, Now, lock
 from api_gateway.jobs.sql.ending import Ends, finish, finish_if_read
-from api_gateway.jobs.sql.rows import IN_TURN, JOB, AnyRow, job_of
+from api_gateway.jobs.sql.rows import IN_TURN, JOB, QUEUE, QUEUED, RUNNING, AnyRow, job_of
 from api_gateway.jobs.sql.schema import jobs, pages, usage
 from service_kit.errors import ServiceError
 
@@ -25,65 +25,50 @@ _LOSSES_OF_A_DOCUMENT = 3
 def claim(connection: Connection, ends: Ends, owner: str, lease_seconds: float, quotas: Quotas) -> Claim | None:
     # One claim at a time, because the running jobs of a tenant are counted.
     lock(connection, CLAIM)
-    at = now(connection)
-    while (row := _lost(connection, quotas, at) or _next(connection, quotas, at)) is not None:
+    while (row := _lost(connection, quotas) or _next(connection, quotas)) is not None:
         if row.state == "running" and _count_loss(connection, ends, row):
             continue  # the loss ended the job
         taken = {
             "state": "running",
             "owner": owner,
-            "lease_until": at + lease_seconds,
-            "claim_number": row.claim_number + 1,
+            "lease_until": Now() + lease_seconds,
+            "claim_number": jobs.c.claim_number + 1,
             "progress": False,
             "begun": None,
-            "started": at if row.started is None else row.started,
+            "started": func.coalesce(jobs.c.started, Now()),
         }
-        connection.execute(update(jobs).where(jobs.c.id == row.id).values(**taken))
-        query = select(*JOB, jobs.c.careful, jobs.c.claim_number).where(jobs.c.id == row.id)
-        found = connection.execute(query).one()
-        stored = connection.scalars(select(pages.c.number).where(pages.c.job == row.id))
+        mine = update(jobs).where(jobs.c.id == row.id).values(**taken)
+        found = connection.execute(mine.returning(*JOB, jobs.c.careful, jobs.c.claim_number)).one()
+        stored = (
+            connection.scalars(select(pages.c.number).where(pages.c.job == row.id)) if found.pages_done else ()
+        )
         return Claim(job_of(found), owner, found.claim_number, found.careful, frozenset(stored))
     return None
 
 
-def blocked_tenants(connection: Connection, quotas: Quotas, at: float) -> set[str]:
-    """Those whose queued jobs must wait: they have their maximum of running jobs, or of pages in this minute."""
-    running = select(jobs.c.tenant).where(jobs.c.state == "running").group_by(jobs.c.tenant)
-    return _without_pages(connection, quotas, at) | {
-        *connection.scalars(running.having(func.count() >= quotas.running))
-    }
+def claimable(quotas: Quotas) -> ColumnElement[bool]:
+    """Queued, not let go a moment ago, and its tenant may have one more running."""
+    running = select(jobs.c.tenant).where(RUNNING).group_by(jobs.c.tenant).having(func.count() >= quotas.running)
+    return and_(QUEUED, jobs.c.not_before <= Now(), jobs.c.tenant.not_in(running), _may_read(quotas))
 
 
-def _without_pages(connection: Connection, quotas: Quotas, at: float) -> set[str]:
-    if not quotas.pages_a_minute:
-        return set()
-    read = select(usage.c.tenant).where(usage.c.minute == minute(at)).group_by(usage.c.tenant)
-    return {*connection.scalars(read.having(func.sum(usage.c.pages) >= quotas.pages_a_minute))}
+def _may_read(quotas: Quotas) -> ColumnElement[bool]:
+    """The tenant has pages left in this minute."""
+    read = select(usage.c.tenant).where(usage.c.minute == MINUTE).group_by(usage.c.tenant)
+    used_up = read.having(func.sum(usage.c.pages) >= quotas.pages_a_minute)
+    return jobs.c.tenant.not_in(used_up) if quotas.pages_a_minute else true()
 
 
-def _lost(connection: Connection, quotas: Quotas, at: float) -> AnyRow | None:
+def _lost(connection: Connection, quotas: Quotas) -> AnyRow | None:
     """A job whose lease has ended. Its tenant's running jobs are as many as before."""
-    query = (
-        select(jobs)
-        .where(jobs.c.state == "running", jobs.c.lease_until <= at)
-        .where(jobs.c.tenant.not_in(_without_pages(connection, quotas, at)))
-        .order_by(jobs.c.lease_until)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    return connection.execute(query).first()
+    query = select(jobs).where(RUNNING, jobs.c.lease_until <= Now(), _may_read(quotas))
+    first = query.order_by(jobs.c.lease_until).limit(1).with_for_update(skip_locked=True)
+    return connection.execute(first).first()
 
 
-def _next(connection: Connection, quotas: Quotas, at: float) -> AnyRow | None:
-    query = (
-        select(jobs)
-        .where(jobs.c.state == "queued", jobs.c.not_before <= at)
-        .where(jobs.c.tenant.not_in(blocked_tenants(connection, quotas, at)))
-        .order_by(*IN_TURN)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    return connection.execute(query).first()
+def _next(connection: Connection, quotas: Quotas) -> AnyRow | None:
+    first = select(jobs).with_hint(*QUEUE).where(claimable(quotas)).order_by(*IN_TURN).limit(1)
+    return connection.execute(first.with_for_update(skip_locked=True)).first()
 
 
 def _count_loss(connection: Connection, ends: Ends, row: AnyRow) -> bool:
@@ -114,11 +99,12 @@ def _fail_page(connection: Connection, ends: Ends, row: AnyRow) -> bool:
     line = zlib.compress(ndjson.line(failed_page(row.begun, failure, attempts=_LOSSES_OF_A_PAGE)))
     connection.execute(insert(pages).values(job=row.id, number=row.begun, failed=True, line=line))
     counted = {
-        "pages_done": row.pages_done + 1,
-        "pages_failed": row.pages_failed + 1,
-        "bytes": row.bytes + len(line),
+        "pages_done": jobs.c.pages_done + 1,
+        "pages_failed": jobs.c.pages_failed + 1,
+        "bytes": jobs.c.bytes + len(line),
         "blanks": 0,
     }
-    connection.execute(update(jobs).where(jobs.c.id == row.id).values(**counted))
+    with_it = update(jobs).where(jobs.c.id == row.id).values(**counted).returning(jobs)
+    found = connection.execute(with_it).one()
     add_bytes(connection, {(row.tenant, shard(row.id)): len(line)})
-    return finish_if_read(connection, ends, connection.execute(select(jobs).where(jobs.c.id == row.id)).one())
+    return finish_if_read(connection, ends, found)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select, text
+from typing import Any
 
-_NOW = {
-    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),  # to a twentieth of a millisecond
-    # not now(): that is when the transaction began, perhaps long before it got its lock
-    "postgresql": text("SELECT extract(epoch FROM clock_timestamp())::float8"),
-}
+from sqlalchemy import Connection, Double, func, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 MIGRATION, CLAIM, SUBMIT = range(0x0C2_0001, 0x0C2_0004)
 """First halves of the numbers of advisory locks."""
 
 
-def now(connection: Connection) -> float:
-    """Seconds since 1970."""
-    return float(connection.scalar(_NOW[connection.dialect.name]) or 0)
+class Now(FunctionElement[float]):
+    """When the statement began, in seconds since 1970."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(Now, "sqlite")
+def _sqlite(_element: Now, _compiler: Any, **_options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"  # to a twentieth of a millisecond
+
+
+@compiles(Now, "postgresql")
+def _postgresql(_element: Now, _compiler: Any, **_options: Any) -> str:
+    # Not now(): that is when the transaction began, perhaps long before it got its lock.
+    return "(extract(epoch FROM statement_timestamp())::float8)"
 
 
 def lock(connection: Connection, what: int, whose: str = "") -> None:

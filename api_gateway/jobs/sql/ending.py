@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, update
 
 from api_gateway.jobs.job import FINAL, Job, State
 from api_gateway.jobs.sql.accounts import add_bytes, shard
-from api_gateway.jobs.sql.clock import now
-from api_gateway.jobs.sql.rows import JOB, AnyRow, alive, job_of, locked
+from api_gateway.jobs.sql.clock import Now
+from api_gateway.jobs.sql.rows import ALIVE, JOB, AnyRow, job_of, locked
 from api_gateway.jobs.sql.schema import hooks, inputs, jobs, pages
 from api_gateway.jobs.webhooks.addresses import host_of
 
@@ -40,14 +40,22 @@ def finish(
     detail: str | None = None,
 ) -> None:
     """Set the final state of a job whose row is locked, and queue its webhooks."""
-    at = now(connection)
-    ended = update(jobs).where(jobs.c.id == job_id)
-    final = ended.values(state=state, code=code, detail=detail, owner=None, lease_until=None, begun=None)
-    connection.execute(final.values(finished=at, expires=at + jobs.c.ttl_seconds))
-    connection.execute(ended.where(jobs.c.webhook_url.is_not(None)).values(webhook_state="pending"))
+    values = {
+        "state": state,
+        "code": code,
+        "detail": detail,
+        "owner": None,
+        "lease_until": None,
+        "begun": None,
+        "finished": Now(),
+        "expires": Now() + jobs.c.ttl_seconds,
+        "webhook_state": case((jobs.c.webhook_url.is_not(None), "pending")),
+    }
     if state in _WITH_RESULT:
-        connection.execute(ended.where(jobs.c.result_url.is_not(None)).values(result_state="pending"))
-    job = job_of(connection.execute(select(*JOB).where(jobs.c.id == job_id)).one())
+        values["result_state"] = case((jobs.c.result_url.is_not(None), "pending"))
+    job = job_of(
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values).returning(*JOB)).one()
+    )
     if job.webhook_state is not None and job.webhook_url is not None:
         _add_hook(connection, job, "webhook", job.webhook_url, ends.event(job))
     if job.result_state is not None and job.result_url is not None:
@@ -69,7 +77,7 @@ def finish_if_read(connection: Connection, ends: Ends, row: AnyRow) -> bool:
 
 
 def remove(connection: Connection, ends: Ends, tenant: str, job_id: str) -> Literal["cancelled", "removed"] | None:
-    row = locked(connection, jobs.c.id == job_id, jobs.c.tenant == tenant, alive(now(connection)))
+    row = locked(connection, jobs.c.id == job_id, jobs.c.tenant == tenant, ALIVE)
     if row is None:
         return None
     if row.state in FINAL:

@@ -48,7 +48,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             )""",
             "CREATE INDEX jobs_turn ON jobs (turn, created, id, tenant, not_before) WHERE state = 'queued'",
             "CREATE INDEX jobs_own_turn ON jobs (tenant, turn) WHERE state = 'queued'",
-            "CREATE INDEX jobs_lease ON jobs (lease_until, tenant) WHERE state = 'running'",
+            "CREATE INDEX jobs_running ON jobs (tenant, lease_until) WHERE state = 'running'",
             "CREATE INDEX jobs_newest ON jobs (tenant, created, id)",
             "CREATE INDEX jobs_expiry ON jobs (expires) WHERE expires IS NOT NULL",
             """CREATE TABLE pages (

@@ -8,51 +8,49 @@ from sqlalchemy import Connection, func, select, tuple_
 
 from api_gateway.errors import BadParameter
 from api_gateway.jobs.job import Job, State
-from api_gateway.jobs.sql.clock import now
-from api_gateway.jobs.sql.rows import IN_TURN, JOB, AnyRow, alive, before, job_of
+from api_gateway.jobs.sql.rows import ALIVE, IN_TURN, JOB, POSITION, QUEUED, job_of
 from api_gateway.jobs.sql.schema import inputs, jobs, pages
 
-_FEW = 2  # for more jobs than this, the whole queue is numbered at once
+_FEW = 3  # for more jobs than this, the whole queue is numbered at once
 _IDS_AT_ONCE = 500
 
 
 def job(connection: Connection, tenant: str, job_id: str) -> Job | None:
-    query = select(*JOB, jobs.c.turn).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
-    row = connection.execute(query.where(alive(now(connection)))).first()
-    return None if row is None else job_of(row, _position(connection, row))
+    query = select(*JOB, POSITION).where(jobs.c.id == job_id, jobs.c.tenant == tenant, ALIVE)
+    row = connection.execute(query).first()
+    return None if row is None else job_of(row)
 
 
 def by_idempotency_key(connection: Connection, tenant: str, key: str) -> tuple[Job, str] | None:
-    query = select(*JOB, jobs.c.turn, jobs.c.fingerprint)
-    query = query.where(jobs.c.tenant == tenant, jobs.c.idempotency_key == key, alive(now(connection)))
-    row = connection.execute(query).first()
-    return None if row is None else (job_of(row, _position(connection, row)), row.fingerprint)
+    query = select(*JOB, POSITION, jobs.c.fingerprint)
+    row = connection.execute(query.where(jobs.c.tenant == tenant, jobs.c.idempotency_key == key, ALIVE)).first()
+    return None if row is None else (job_of(row), row.fingerprint)
 
 
 def with_positions(connection: Connection, ids: Sequence[str]) -> dict[str, Job]:
-    rows = _rows(connection, ids)
-    if len(rows) <= _FEW:
-        return {row.id: job_of(row, _position(connection, row)) for row in rows}
-    number = func.row_number().over(order_by=IN_TURN)
-    queue = select(jobs.c.id, (number - 1).label("position")).where(jobs.c.state == "queued").subquery()
-    wanted = {*ids}
-    places = {row.id: row.position for row in connection.execute(select(queue)) if row.id in wanted}
-    return {row.id: job_of(row, places.get(row.id)) for row in rows}
+    if len(ids) <= _FEW:
+        query = select(*JOB, POSITION).where(jobs.c.id.in_(ids))
+    else:
+        number = (func.row_number().over(order_by=IN_TURN) - 1).label("position")
+        queue = select(jobs.c.id, number).where(QUEUED).subquery()
+        with_queue = jobs.outerjoin(queue, jobs.c.id == queue.c.id)
+        query = select(*JOB, queue.c.position).select_from(with_queue).where(jobs.c.id.in_(ids))
+    return {row.id: job_of(row) for row in connection.execute(query)}
 
 
 def watch(connection: Connection, ids: Sequence[str]) -> dict[str, Job]:
-    at = now(connection)
-    rows = _rows(connection, ids)
-    return {row.id: job_of(row) for row in rows if row.expires is None or row.expires > at}
+    found: dict[str, Job] = {}
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        query = select(*JOB).where(jobs.c.id.in_(ids[start : start + _IDS_AT_ONCE]), ALIVE)
+        found |= {row.id: job_of(row) for row in connection.execute(query)}
+    return found
 
 
 def list_jobs(
     connection: Connection, tenant: str, states: Sequence[State], batch: str | None, limit: int, after: str | None
 ) -> list[Job]:
     newest_first = jobs.c.created.desc(), jobs.c.id.desc()
-    query = (
-        select(*JOB).where(jobs.c.tenant == tenant, alive(now(connection))).order_by(*newest_first).limit(limit)
-    )
+    query = select(*JOB).where(jobs.c.tenant == tenant, ALIVE).order_by(*newest_first).limit(limit)
     if states:
         query = query.where(jobs.c.state.in_(states))
     if batch is not None:
@@ -85,17 +83,3 @@ def pieces(connection: Connection, job_id: str) -> int:
 def piece(connection: Connection, job_id: str, number: int) -> bytes | None:
     query = select(inputs.c.piece).where(inputs.c.job == job_id, inputs.c.number == number)
     return connection.scalar(query)
-
-
-def _rows(connection: Connection, ids: Sequence[str]) -> list[AnyRow]:
-    found: list[AnyRow] = []
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        query = select(*JOB, jobs.c.turn).where(jobs.c.id.in_(ids[start : start + _IDS_AT_ONCE]))
-        found += connection.execute(query)
-    return found
-
-
-def _position(connection: Connection, row: AnyRow) -> int | None:
-    if row.state != "queued":
-        return None
-    return connection.scalar(select(func.count()).select_from(jobs).where(before(row))) or 0

@@ -5,40 +5,56 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, case, func, literal_column, or_, select, tuple_
 
 from api_gateway.jobs.job import Job, order_from_json
+from api_gateway.jobs.sql.clock import Now
 from api_gateway.jobs.sql.schema import jobs
+
+AnyRow = Row[*tuple[Any, ...]]
+
+# Written out, because a parameter keeps SQLite from using the indexes of these states.
+QUEUED = jobs.c.state == literal_column("'queued'")
+RUNNING = jobs.c.state == literal_column("'running'")
+
+QUEUE = (jobs, "INDEXED BY jobs_turn", "sqlite")
+"""A hint for SQLite, which otherwise may sort the queue."""
+
+IN_TURN = (jobs.c.turn, jobs.c.created, jobs.c.id)
+
+ALIVE = or_(jobs.c.expires.is_(None), jobs.c.expires > Now())
+"""An expired job does not exist, also before it is removed."""
 
 _AS_THEY_ARE = (
     "id", "tenant", "batch", "state", "kind", "size", "password", "dpi", "page_count", "pages_total", "pages_done",
-    "pages_failed", "attempts", "code", "detail", "webhook_url", "webhook_state",
-    "result_url", "result_state", "ttl_seconds", "created", "started", "finished", "expires",
+    "pages_failed", "attempts", "code", "detail", "webhook_url", "webhook_state", "result_url", "result_state",
+    "ttl_seconds", "created", "started", "finished", "expires",
 )  # fmt: skip
 
 JOB = [jobs.c.options, *(jobs.c[name] for name in _AS_THEY_ARE)]
 """The columns of a job that clients may see."""
 
-AnyRow = Row[*tuple[Any, ...]]
 
-IN_TURN = (jobs.c.turn, jobs.c.created, jobs.c.id)
+def _position() -> ColumnElement[int | None]:
+    other = jobs.alias()
+    earlier = tuple_(other.c.turn, other.c.created, other.c.id) < tuple_(*IN_TURN)
+    count = select(func.count()).where(other.c.state == literal_column("'queued'"), earlier)
+    return case((QUEUED, count.correlate(jobs).scalar_subquery())).label("position")
 
 
-def job_of(row: AnyRow, position: int | None = None) -> Job:
+POSITION = _position()
+"""How many queued jobs are before this one; NULL unless it is queued."""
+
+
+def job_of(row: AnyRow) -> Job:
+    """With its position if the row has it."""
     found = {name: getattr(row, name) for name in _AS_THEY_ARE}
-    return Job(order=order_from_json(orjson.loads(row.options)), position=position, **found)
-
-
-def alive(at: float) -> ColumnElement[bool]:
-    """An expired job does not exist, also before it is removed."""
-    return or_(jobs.c.expires.is_(None), jobs.c.expires > at)
-
-
-def before(row: AnyRow) -> ColumnElement[bool]:
-    """The queued jobs whose turn is before that of this one."""
-    return (jobs.c.state == "queued") & (tuple_(*IN_TURN) < tuple_(row.turn, row.created, row.id))
+    return Job(order=order_from_json(orjson.loads(row.options)), position=getattr(row, "position", None), **found)
 
 
 def locked(connection: Connection, *conditions: ColumnElement[bool]) -> AnyRow | None:
-    """The whole row of a job, which no other transaction changes until the end of this one."""
-    return connection.execute(select(jobs).where(*conditions).with_for_update()).first()
+    """The whole row of a job, which no other transaction changes until the end of this one, and the time as `at`.
+
+    A row that another transaction changes meanwhile is looked at again after that.
+    """
+    return connection.execute(select(jobs, Now().label("at")).where(*conditions).with_for_update()).first()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, case, delete, func, select
+from sqlalchemy import ColumnElement, Connection, case, delete, func, select
 
 from api_gateway.jobs.job import Backlog
-from api_gateway.jobs.sql.accounts import minute, stored_bytes
-from api_gateway.jobs.sql.clock import now
+from api_gateway.jobs.sql.accounts import MINUTE, stored_bytes
+from api_gateway.jobs.sql.clock import Now
 from api_gateway.jobs.sql.ending import erase
+from api_gateway.jobs.sql.rows import QUEUED, RUNNING
 from api_gateway.jobs.sql.schema import hooks, inputs, jobs, usage
 
 _JOBS_AT_ONCE = 50
@@ -22,7 +23,7 @@ def remove_expired(connection: Connection, linger_seconds: float) -> tuple[int, 
     """
     query = (
         select(jobs)
-        .where(jobs.c.expires <= now(connection) - linger_seconds)
+        .where(jobs.c.expires <= Now() - linger_seconds)
         .order_by(jobs.c.expires)
         .limit(_JOBS_AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -43,34 +44,35 @@ def orphans(connection: Connection) -> list[str]:
         select(inputs.c.job)
         .where(~select(jobs.c.id).where(jobs.c.id == inputs.c.job).exists())
         .group_by(inputs.c.job)
-        .having(func.max(inputs.c.created) < now(connection) - _ORPHAN_SECONDS)
+        .having(func.max(inputs.c.created) < Now() - _ORPHAN_SECONDS)
     )
     return [*connection.scalars(newest)]
 
 
 def forget_usage(connection: Connection) -> None:
-    connection.execute(delete(usage).where(usage.c.minute < minute(now(connection)) - 1))
+    connection.execute(delete(usage).where(usage.c.minute < MINUTE - 1))
 
 
 def backlog(connection: Connection) -> Backlog:
-    at = now(connection)
-    unread = case((jobs.c.pages_total.is_(None), 1), else_=jobs.c.pages_total - jobs.c.pages_done)
-    waiting = select(
-        jobs.c.state,
-        func.count().label("jobs"),
-        func.sum(unread).label("pages"),
-        func.min(jobs.c.created).label("oldest"),
-    )
-    rows = connection.execute(waiting.where(jobs.c.state.in_(["queued", "running"])).group_by(jobs.c.state))
-    found = {row.state: row for row in rows}
-    pending, oldest = connection.execute(select(func.count(), func.min(hooks.c.created))).one()
-    queued = found.get("queued")
+    queued, queued_pages, queued_age = _waiting(connection, QUEUED)
+    running, running_pages, _ = _waiting(connection, RUNNING)
+    oldest = func.coalesce(Now() - func.min(hooks.c.created), 0.0)
+    hook = connection.execute(select(func.count().label("pending"), oldest.label("age")).select_from(hooks)).one()
     return Backlog(
-        queued=queued.jobs if queued else 0,
-        running=found["running"].jobs if "running" in found else 0,
-        pages_unread=sum(int(row.pages) for row in found.values()),
-        oldest_seconds=max(0.0, at - queued.oldest) if queued else 0.0,
-        stored_bytes=stored_bytes(connection),
-        hooks_pending=pending,
-        hooks_oldest_seconds=max(0.0, at - oldest) if pending else 0.0,
+        queued=queued,
+        running=running,
+        pages_unread=queued_pages + running_pages,
+        oldest_seconds=queued_age,
+        stored_bytes=connection.scalar(stored_bytes()) or 0,
+        hooks_pending=hook.pending,
+        hooks_oldest_seconds=max(0.0, hook.age),
     )
+
+
+def _waiting(connection: Connection, state: ColumnElement[bool]) -> tuple[int, int, float]:
+    """Jobs in this state, their unread pages, and the age of the oldest."""
+    unread = case((jobs.c.pages_total.is_(None), 1), else_=jobs.c.pages_total - jobs.c.pages_done)
+    age = func.coalesce(Now() - func.min(jobs.c.created), 0.0)
+    pages = func.coalesce(func.sum(unread), 0)
+    row = connection.execute(select(func.count(), pages, age).select_from(jobs).where(state)).one()
+    return row[0], int(row[1]), max(0.0, row[2])
