@@ -125,8 +125,9 @@ class Webhooks:
         outcome, pause = _outcome(hook, status)
         log.log(
             logging.INFO if outcome == "delivered" else logging.WARNING,
-            hook.kind,
+            "webhook",
             extra={
+                "kind": hook.kind,
                 "host": host,
                 "outcome": outcome,
                 "status": status,

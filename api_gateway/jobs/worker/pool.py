@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import platform
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ class JobWorker:
         observe: Callable[[Attempt], None] = lambda _outcome: None,
     ) -> None:
         """`observe` is called with the outcome of each attempt."""
-        self.owner = uuid.uuid4().hex
+        self.owner = f"{platform.node()}-{uuid.uuid4().hex}"  # in Kubernetes, the pod's name tells who reads a job
         self._tools = tools
         self._quotas = quotas
         self._at_once = at_once
