@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from tests.jobs.over_http import JOBS, ended, events, submit, submitted
 from tests.pictures.formats import FORMATS as PICTURES
 from tests.pictures.render import Picture
 
-RECEIPTS = (Path(__file__).parents[2] / "docs" / "receipts.pdf").read_bytes()
+ROOT = Path(__file__).parents[2]
+RECEIPTS = (ROOT / "docs" / "receipts.pdf").read_bytes()
 ID = {"x-request-id": "one-id-for-both"}
 _VOLATILE = re.compile(rb'("duration_seconds":)[0-9.e-]+|(/ID \[)<\w+><\w+>\]')
 SAME_HEADERS = ("content-type", "content-disposition", "x-failed-pages")
@@ -227,3 +230,14 @@ def test_jobs_are_listed_in_pages(client: httpx.Client) -> None:
     for query in ("limit=0", "limit=101", "status=done", "after=x", "after=%00", "batch=%00"):
         answer = client.get(f"{JOBS}?{query}")
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), query
+
+
+def test_the_example_of_the_documentation_runs(client: httpx.Client) -> None:
+    text = (ROOT / "docs" / "jobs.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    example = example.replace("http://127.0.0.1:8001", str(client.base_url).rstrip("/"))
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Young Market\n")
