@@ -1,4 +1,4 @@
-"""`make run`: runs both services until Ctrl-C."""
+"""`make run`: runs both services until Ctrl-C. Jobs are kept in `.jobs`, and go on at the next start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> int:
         if services.in_use(port):
             return _fail(f"Port {port} is in use. Free it, or set another: make run {variable}=...")
     model = services.model_server({"MODEL_SERVER_PORT": str(model_port)})
-    gateway = services.api_gateway(model.url, {"API_GATEWAY_PORT": str(gateway_port)})
+    gateway = services.api_gateway(model.url, {"API_GATEWAY_PORT": str(gateway_port), **_jobs()})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("Starting both services", flush=True)
     try:
@@ -43,6 +43,13 @@ def main() -> int:
         for service in (gateway, model):
             if service.started:
                 service.stop()
+
+
+def _jobs() -> dict[str, str]:
+    """A store of jobs, unless the environment has one."""
+    if any(os.environ.get(f"API_GATEWAY_{name}") for name in ("JOBS_DIR", "JOBS_DATABASE_URL")):
+        return {}
+    return {"API_GATEWAY_JOBS_DIR": str(services.ROOT / ".jobs")}
 
 
 def _fail(text: str) -> int:

@@ -71,7 +71,10 @@ class PageSink(Protocol):
         """The pages to read, in the requested order."""
 
     async def begin(self, number: int) -> None:
-        """Called before the page is taken out, and before each call for it."""
+        """Called before the page gets memory, before it is taken out, and before each call for it.
+
+        Only the first call may wait: the others would keep memory or a call from other documents.
+        """
 
     async def put(self, page: AnswerPage) -> None:
         """Add a page; pages may come in any order. The page's memory is freed after that."""
@@ -158,6 +161,7 @@ class Fanout:
 
     async def _outcome(self, number: int, ahead: Share, held: contextlib.ExitStack) -> AnswerPage:
         with await self._splitting.wait(deadline=self._deadline):
+            await self._record.begin(number)
             share = held.enter_context(await self._turn(self._shared.pages, self._shared.page_bytes))
             if (
                 not self._deadline.left()

@@ -151,6 +151,7 @@ class _Connection(asyncio.Protocol):
     def _fail(self, error: httpx.TransportError) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
+            self.answer.exception()  # retrieved: a caller that is cancelled while it connects never asks
 
 
 def _small(pieces: Sequence[bytes | bytearray]) -> Iterator[memoryview]:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,24 +25,27 @@ READY = re.compile(r"curl -F image_file=@YOUR_PICTURE '(http://127\.0\.0\.1:\d+/
 
 @contextmanager
 def running(**env: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.run"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "MODEL_SERVER_PORT": str(services.free_port()),
-            "API_GATEWAY_PORT": str(services.free_port()),
-            **env,
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    """Without `API_GATEWAY_JOBS_DIR`, jobs are kept until it ends: the folder `.jobs` is for one at a time."""
+    with tempfile.TemporaryDirectory() as jobs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scripts.run"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "MODEL_SERVER_PORT": str(services.free_port()),
+                "API_GATEWAY_PORT": str(services.free_port()),
+                "API_GATEWAY_JOBS_DIR": jobs,
+                **env,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def wait_ready(process: subprocess.Popen[str]) -> str:

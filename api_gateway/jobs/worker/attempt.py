@@ -158,6 +158,7 @@ class JobAttempt:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._lease.settle(_LET_GO_SECONDS)
 
     async def _renew(self) -> AttemptEnded:
         """Renew the lease while there is progress, until it has ended."""

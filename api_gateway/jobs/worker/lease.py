@@ -25,7 +25,10 @@ class Lease:
 
     def __init__(self, seconds: float, asked: float) -> None:
         self.seconds = seconds
+        self.store_answers = asyncio.Event()
+        self.store_answers.set()
         self._asked = asked
+        self._writes: set[asyncio.Future[bool]] = set()
 
     @property
     def left(self) -> float:
@@ -45,6 +48,24 @@ class Lease:
         if not self.left:
             raise AttemptEnded("lost")
 
+    async def settle(self, seconds: float) -> None:
+        """Wait for writes whose callers were cancelled: what was read is stored if the store answers in time."""
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=seconds)
+        for late in self._writes:
+            late.cancel()
+
+    def _begun(self, write: Awaitable[bool]) -> asyncio.Future[bool]:
+        found = asyncio.ensure_future(write)
+        self._writes.add(found)
+        found.add_done_callback(self._ended)
+        return found
+
+    def _ended(self, write: asyncio.Future[bool]) -> None:
+        self._writes.discard(write)
+        if not write.cancelled():
+            write.exception()  # retrieved, if nobody waits for it any more
+
     async def write(self, write: Callable[[], Awaitable[bool]], *, renews: bool = False) -> None:
         """Make a write that the store accepts only under this claim; repeat it while the store is unavailable.
 
@@ -58,16 +79,18 @@ class Lease:
             asked = time.monotonic()
             try:
                 async with asyncio.timeout(self.left):
-                    held = await write()
+                    held = await asyncio.shield(self._begun(write()))
                     break
             except (StoreUnavailable, NoSpace) as error:
                 code = error.code
+                self.store_answers.clear()
             except TimeoutError:
                 raise AttemptEnded("unavailable", code) from None
             if self.left <= pause:
                 raise AttemptEnded("unavailable", code)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+        self.store_answers.set()
         if not held:
             raise AttemptEnded("lost")
         if renews:

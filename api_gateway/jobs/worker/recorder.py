@@ -38,7 +38,6 @@ class JobRecorder:
         self._changed = changed
         self._expected = 0.0
         self._open: set[int] = set()  # begun, not stored
-        self._noted: set[int] = set()
         self._writing = 0
         self._held_back = False
         self._idle = asyncio.Event()
@@ -52,15 +51,15 @@ class JobRecorder:
         return not self._writing and time.monotonic() > self._expected
 
     async def begin(self, number: int) -> None:
+        """A new page waits while the store is away, so that few pages are kept for it."""
+        if number not in self._open:
+            await self._lease.store_answers.wait()
+            if self._held_back:
+                await asyncio.Event().wait()  # until the attempt ends
+            self._open.add(number)
+            if self._claim.careful:
+                await self._write(number)
         self._lease.check()
-        if self._held_back:
-            self._open.discard(number)
-            self._check_idle()
-            await asyncio.Event().wait()  # until the attempt ends
-        self._open.add(number)
-        if self._claim.careful and number not in self._noted:
-            self._noted.add(number)
-            await self._write(number)
         self.progress()
 
     async def put(self, page: AnswerPage) -> None:
