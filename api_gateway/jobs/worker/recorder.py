@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from api_gateway.jobs.worker.lease import Lease
 
 
+_MOST_WRITES = 4  # at once, before no new page is begun
+
+
 class JobRecorder:
     """The lease is looked at before each page is taken out, before each call for it, and before it is stored."""
 
@@ -39,6 +42,7 @@ class JobRecorder:
         self._expected = 0.0
         self._open: set[int] = set()  # begun, not stored
         self._writing = 0
+        self._written = asyncio.Event()
         self._held_back = False
         self._idle = asyncio.Event()
         self.progress()
@@ -51,8 +55,11 @@ class JobRecorder:
         return not self._writing and time.monotonic() > self._expected
 
     async def begin(self, number: int) -> None:
-        """A new page waits while the store is away, so that few pages are kept for it."""
+        """A new page waits while the store is away or slow: few pages are kept for it, and few can be lost."""
         if number not in self._open:
+            while self._writing >= _MOST_WRITES:
+                self._written.clear()
+                await self._written.wait()
             await self._lease.store_answers.wait()
             if self._held_back:
                 await asyncio.Event().wait()  # until the attempt ends
@@ -101,3 +108,4 @@ class JobRecorder:
                 await self._lease.write(lambda: self._store.add_page(self._claim, page, seconds), renews=True)
         finally:
             self._writing -= 1
+            self._written.set()
