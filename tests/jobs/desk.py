@@ -103,7 +103,7 @@ class Desk:
 
     async def end(self, job_id: str, tenant: str = TENANT) -> Job:
         """The job, when it has its final state."""
-        await until(lambda: self._is_final(job_id, tenant))
+        await until(lambda: self._is_final(job_id, tenant), 45)
         return await self.job(job_id, tenant)
 
     async def _is_final(self, job_id: str, tenant: str) -> bool:

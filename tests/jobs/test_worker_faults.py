@@ -138,16 +138,16 @@ async def test_without_its_store_for_a_lease_a_worker_stops_and_later_goes_on(
     desks: Desks, server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.seconds = 0.01
-    desk = desks(jobs_lease_seconds=1)
+    desk = desks(jobs_lease_seconds=2)
     line = Line(desk.store)
     async with desk.working(line):
-        job_id = await desk.hand_in(document(*range(100, 180)))
+        job_id = await desk.hand_in(document(*range(100, 150)))
         await stored(desk, job_id, 3)
         line.cut = True
         await until(lambda: desk.outcomes == ["unavailable"])
         calls = len(server.calls)
         await until(lambda: line.refused["claim"] >= 2)
-        assert len(server.calls) == calls < 60, "few pages are kept for the store"
+        assert len(server.calls) == calls < 40, "few pages are kept for the store"
         line.cut = False
         job = await desk.end(job_id)
     assert (job.state, job.attempts) == ("complete", 0), "pages were stored: the attempt counts for nothing"
