@@ -85,6 +85,8 @@ class Lease:
                 code = error.code
                 self.store_answers.clear()
             except TimeoutError:
+                if self.left:  # another write has renewed it meanwhile
+                    continue
                 raise AttemptEnded("unavailable", code) from None
             if self.left <= pause:
                 raise AttemptEnded("unavailable", code)
