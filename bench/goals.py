@@ -48,6 +48,13 @@ def _first(cases: str, engine: str, value: str) -> Callable[[Figures], dict[str,
     return lambda found: next(case[value] for case in found[cases] if case["engine"] == engine)
 
 
+_STORES = ("sqlite", "postgres")
+
+
+def _of_store(store: str, value: Callable[[Figures], dict[str, Any]]) -> Callable[[Figures], dict[str, Any]]:
+    return lambda found: value(found["stores"][store])
+
+
 GOALS = (
     Goal("(b) / (a), throughput at saturation, A4 at 200 dpi", "a4-200-throughput", _share("service/limit"), 0.95),
     Goal(
@@ -159,6 +166,27 @@ GOALS = (
         lambda found: _single(found["pictures"]["p95_added_pages"]),
         1,
         at_least=False,
+    ),
+    *(
+        Goal(
+            f"a job of one page, time added over the same request, p50, {store}",
+            "jobs",
+            _of_store(store, lambda found: _single(found["added_ms"])),
+            60,
+            at_least=False,
+            unit=" ms",
+            digits=1,
+        )
+        for store in _STORES
+    ),
+    *(
+        Goal(
+            f"40 jobs of one page, pages per second / 40 requests, {store}",
+            "jobs",
+            _of_store(store, lambda found: found["ratio"]),
+            0.90,
+        )
+        for store in _STORES
     ),
 )
 

@@ -343,6 +343,28 @@ def _documents(found: Figures) -> list[str]:
     ]
 
 
+def _jobs(found: Figures) -> list[str]:
+    rows = [
+        (
+            {"sqlite": "SQLite", "postgres": "PostgreSQL"}[store],
+            f"{one['request_ms']:.0f}",
+            f"{one['job_ms']:.0f}",
+            f"{one['added_ms']:.0f}",
+            _spread(one["requests_per_second"]),
+            _spread(one["jobs_per_second"]),
+            _spread(one["ratio"]),
+        )
+        for store, one in found["stores"].items()
+    ]
+    how = (
+        f"A picture ({_WORKLOADS['page']}) as a request and as a job, alternately, on an idle service, until the "
+        f"client has the answer or sees that the job has ended (medians); and {found['pages']} of them at once, "
+        "in pages per second. One gateway, which is the worker as well; every commit is synchronous."
+    )
+    head = ("", "request, ms", "job, ms", "added, ms", "requests", "jobs", "jobs / requests")
+    return ["## Jobs", how, table(head, rows)]
+
+
 def _start(found: Figures) -> list[str]:
     return [
         "## Start",
@@ -418,6 +440,7 @@ _SECTIONS = {
     "overload": _overload,
     "probes": _probes,
     "documents": _documents,
+    "jobs": _jobs,
     "start": _start,
     "memory": _memory,
     "halves": _halves,

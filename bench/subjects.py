@@ -94,7 +94,9 @@ def stack(logs: Path, engine: EngineName) -> Iterator[Stack]:
 
 
 @contextlib.contextmanager
-def services_to_start(logs: Path, engine: EngineName) -> Iterator[tuple[services.Service, services.Service]]:
+def services_to_start(
+    logs: Path, engine: EngineName, gateway_settings: dict[str, str] | None = None
+) -> Iterator[tuple[services.Service, services.Service]]:
     """Model server and gateway, not started yet; both are stopped at the end.
 
     `engine` reads the pages of requests that name none. The neural engine is loaded in any case.
@@ -106,8 +108,9 @@ def services_to_start(logs: Path, engine: EngineName) -> Iterator[tuple[services
         model = services.model_server(
             {f"MODEL_SERVER_{name}": value for name, value in settings.items()}, model_log
         )
+        of_gateway = {**_ENV, **(gateway_settings or {})}
         gateway = services.api_gateway(
-            model.url, {f"API_GATEWAY_{name}": value for name, value in _ENV.items()}, gateway_log
+            model.url, {f"API_GATEWAY_{name}": value for name, value in of_gateway.items()}, gateway_log
         )
         opened.callback(_stop, model)
         opened.callback(_stop, gateway)

@@ -140,6 +140,10 @@ def postgres_server(*, durable: bool = False, options: tuple[str, ...] = ()) -> 
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def is_installed() -> bool:
+    return bool(_programs())
+
+
 def _programs() -> list[Path]:
     """Debian's folders of PostgreSQL's programs, the newest last."""
     return sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
