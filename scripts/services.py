@@ -36,6 +36,7 @@ class Service:
         self._env = {**os.environ, f"{prefix}_HOST": "127.0.0.1", **(env or {}), f"{prefix}_PORT": str(self.port)}
         self._log = log
         self.prefix: list[str] = []  # put before the command, to run it under another program
+        self.program = module  # tests run another module, which runs this one
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,7 +58,7 @@ class Service:
 
     def start(self) -> Self:
         self._process = subprocess.Popen(  # noqa: S603
-            [*self.prefix, sys.executable, "-m", self.module],
+            [*self.prefix, sys.executable, "-m", self.program],
             cwd=ROOT,
             env=self._env,
             stdin=subprocess.DEVNULL,

@@ -11,10 +11,14 @@ from typing import Any
 import orjson
 import pytest
 
-pytest.register_assert_rewrite("tests.faults.pair")  # before its import, because its checks are asserts
+for _checking in ("pair", "client"):  # before their import, because their checks are asserts
+    pytest.register_assert_rewrite(f"tests.faults.{_checking}")
 
+from tests.faults.fleet import STORES, Fleet, StoreName  # noqa: E402
 from tests.faults.pair import Pair  # noqa: E402
+from tests.faults.receiver import Receiver, receiving  # noqa: E402
 from tests.faults.wire import Answer, StandIn, sound, stand_in  # noqa: E402
+from tests.jobs.postgres import PostgresServer, postgres_server  # noqa: E402
 
 REPORT = "FAULT_REPORT"  # a file for one line of JSON per fault
 
@@ -77,6 +81,48 @@ def pair_of(tmp_path: Path) -> PairOf:
         return Pair(tmp_path / folder, model, gateway, **more)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def durable_postgres() -> Iterator[PostgresServer]:
+    """For tests that leave it running."""
+    with postgres_server(durable=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=STORES)
+def shared_fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    database = request.getfixturevalue("durable_postgres").create() if request.param == "postgres" else None
+    with Fleet(tmp_path_factory.mktemp("fleet"), request.param, database, workers=2).running() as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def fleet(shared_fleet: Fleet) -> Iterator[Fleet]:
+    """Gateway, workers and model server with each store; a test may kill what it likes, but not the store."""
+    yield shared_fleet
+    shared_fleet.whole()
+
+
+FleetOf = Callable[..., Fleet]
+
+
+@pytest.fixture
+def fleet_of(request: pytest.FixtureRequest, tmp_path: Path) -> FleetOf:
+    """Makes a fleet with its own settings or a database's URL; the test starts it with `running`."""
+
+    def make(store: StoreName, database: str | None = None, folder: str = "fleet", **more: Any) -> Fleet:
+        if store == "postgres" and database is None:
+            database = request.getfixturevalue("durable_postgres").create()
+        return Fleet(tmp_path / folder, store, database, **more)
+
+    return make
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
 
 
 @dataclass
