@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format docs images reliability soak bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -104,6 +104,11 @@ reliability: setup ## Run the fault tests and write the table of docs/reliabilit
 MINUTES ?= 10
 soak: setup ## Run mixed pictures and faults: make soak MINUTES=10
 	@$(BIN)/python -m scripts.soak --minutes $(MINUTES)
+
+STORE ?= both
+chaos: CHAOS_MINUTES = $(if $(filter command% environment%,$(origin MINUTES)),$(MINUTES),5)
+chaos: setup ## Kill and stop processes at random while jobs are read: make chaos MINUTES=5 STORE=sqlite|postgres|both [SEED=...]
+	@$(BIN)/python -m scripts.chaos --minutes $(CHAOS_MINUTES) --store $(STORE) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## Run the benchmark and write docs/performance.md
 	@$(BIN)/python -m bench
