@@ -29,7 +29,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path, options: tuple[str, ...] = ()) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._data = folder / "data"
         self._log = folder / "server.log"
         self._options = options
@@ -42,7 +42,7 @@ class PostgresServer:
         for option in ("listen_addresses=127.0.0.1", "max_connections=200", *self._options):
             command += ["-c", option]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, **_unprivileged())  # type: ignore[call-overload]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, **unprivileged())  # type: ignore[call-overload]
         ready = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         end = time.monotonic() + _READY_SECONDS
         while subprocess.run(ready, check=False).returncode:
@@ -112,7 +112,7 @@ class PostgresServer:
             text=True,
             check=False,
             cwd=self.folder,
-            **_unprivileged(),  # type: ignore[call-overload]
+            **unprivileged(),  # type: ignore[call-overload]
         )
         assert done.returncode == 0, done.stderr
         return str(done.stdout)
@@ -161,14 +161,14 @@ def _owner() -> pwd.struct_passwd:
         return pwd.getpwnam("nobody")
 
 
-def _unprivileged() -> dict[str, object]:
+def unprivileged() -> dict[str, object]:
     if os.geteuid():
         return {}
     owner = _owner()
     return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

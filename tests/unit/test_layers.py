@@ -68,6 +68,11 @@ NEVER = {
     "api_gateway/jobs": {
         "model_server", "api_gateway.routes", "api_gateway.exchange", CHILDREN, "kserve", *ENGINES,
     },
+    "api_gateway/jobs/sql": {
+        "model_server", "api_gateway.routes", "api_gateway.exchange", "api_gateway.documents",
+        "api_gateway.uploads", "api_gateway.upstream", "api_gateway.settings", "api_gateway.jobs.worker", CHILDREN,
+        *HTTP, *ENGINES,
+    },
     "api_gateway/jobs/worker": {
         "model_server", "api_gateway.routes", "api_gateway.exchange", "api_gateway.jobs.sql",
         "api_gateway.jobs.sql_store", "api_gateway.jobs.webhooks", CHILDREN, *HTTP, *ENGINES,
@@ -131,3 +136,11 @@ def test_only_the_child_module_starts_processes_and_waits_for_them() -> None:
         if file.name not in ("child.py", "pytesseract_engine.py"):
             assert not imports(file) & {"subprocess", "multiprocessing"}, file
             assert "create_subprocess" not in file.read_text(), file
+
+
+def test_only_the_store_of_jobs_knows_its_databases() -> None:
+    for file in modules():
+        if not str(file.relative_to(ROOT)).startswith("api_gateway/jobs/sql"):
+            assert not {name.partition(".")[0] for name in imports(file)} & {"sqlalchemy", "asyncpg", "sqlite3"}, (
+                file
+            )

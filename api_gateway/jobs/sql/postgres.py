@@ -1,10 +1,11 @@
-"""Jobs in PostgreSQL, directly or through a pooler such as PgBouncer (each transaction stands alone)."""
+"""Jobs in PostgreSQL, directly or through a pooler such as PgBouncer: each transaction stands alone."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
@@ -24,74 +25,76 @@ _T = TypeVar("_T")
 _CONNECTIONS = 5  # for one process; transactions are short
 _CONNECT_SECONDS = 3.0
 _COMMAND_SECONDS = 5.0
-_TRANSACTION_SECONDS = 10.0  # with the wait for a connection; a server that is stopped answers nothing
+_TRANSACTION_SECONDS = 8.0  # with the wait for a connection; a server that is stopped answers nothing
 _MIGRATION_SECONDS = 60.0
 _TRIES = 3
 _CONFLICTS = {"40001", "40P01"}  # serialization_failure, deadlock_detected: nothing was written
-# A process that is stopped in a transaction would hold its locks until it is killed.
-_LIMITS = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', '10s', true), set_config('lock_timeout', '5s', true)"
+_STATEMENTS = 200  # that a connection keeps prepared; the store has fewer
+
+_LIMITS = {
+    # A process that is stopped in a transaction would hold its locks until it is killed.
+    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "5s",
+}
+_SET_LIMITS = text(
+    "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _LIMITS.items())
 )
 
 log = logging.getLogger("jobs")
 
 
 class PostgresDriver:
+    """The store opens itself with the first transaction if `open` did not find the database."""
+
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine: AsyncEngine | None = None
+        self._is_pooled = False
         self._opening = asyncio.Lock()
         self._is_open = False
 
     async def open(self) -> None:
         async with self._opening:
             if not self._is_open:
-                await self._run(migrate, _MIGRATION_SECONDS)
+                await self._limited(self._open(), _MIGRATION_SECONDS)
                 self._is_open = True
 
     async def close(self) -> None:
         if self._engine is not None:
-            await self._engine.dispose()
-            self._engine = None
+            # A server that is stopped does not answer to a farewell.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    await self._engine.dispose()
 
     async def write(
         self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         if not self._is_open:
             await self.open()
-        return await self._run(lambda connection: work(connection, *args, **kwargs), _TRANSACTION_SECONDS)
+        return await self._limited(
+            self._try(lambda connection: work(connection, *args, **kwargs)), _TRANSACTION_SECONDS
+        )
 
     add = read = write
 
     async def shrink(self) -> None:
         """Autovacuum does it."""
 
-    async def _run(self, work: Callable[[Connection], _T], seconds: float) -> _T:
+    async def _limited(self, work: Coroutine[Any, Any, _T], seconds: float) -> _T:
         with database_errors():
             try:
                 async with asyncio.timeout(seconds):
-                    return await self._try(work)
+                    return await work
             except TimeoutError:
                 log.error("the database of jobs did not answer in time")  # noqa: TRY400
                 raise StoreUnavailable(retry_after=RETRY_SECONDS) from None
 
-    async def _try(self, work: Callable[[Connection], _T]) -> _T:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                async with self._connections().begin() as connection:
-                    await connection.execute(_LIMITS)
-                    return await connection.run_sync(work)
-            except DBAPIError as error:
-                if sqlstate(error) not in _CONFLICTS or attempt == _TRIES:
-                    raise
-        raise AssertionError("not reached")
-
-    def _connections(self) -> AsyncEngine:
+    async def _open(self) -> None:
         if self._engine is None:
-            # asyncpg reads the whole URL itself: several hosts, sslmode, certificates.
+            self._is_pooled = await self._has_pooler()
             self._engine = create_async_engine(
                 "postgresql+asyncpg://",
-                creator=self._connect,
+                creator=self._connection,
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=_TRANSACTION_SECONDS,
@@ -99,19 +102,49 @@ class PostgresDriver:
                 pool_recycle=1800,
                 hide_parameters=True,
             )
+        await self._try(migrate)
+
+    async def _try(self, work: Callable[[Connection], _T]) -> _T:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                async with self._opened.begin() as connection:
+                    if self._is_pooled:
+                        await connection.execute(_SET_LIMITS)
+                    return await connection.run_sync(work)
+            except DBAPIError as error:
+                if sqlstate(error) not in _CONFLICTS or attempt == _TRIES:
+                    raise
+        raise AssertionError("not reached")
+
+    @property
+    def _opened(self) -> AsyncEngine:
+        assert self._engine is not None, "the store was not opened"  # noqa: S101 - narrows the type
         return self._engine
 
-    def _connect(self) -> Any:
-        return self._connections().dialect.dbapi.connect(  # type: ignore[union-attr]
-            async_creator_fn=partial(
-                asyncpg.connect,
-                self._url,
-                timeout=_CONNECT_SECONDS,
-                command_timeout=_COMMAND_SECONDS,
-                statement_cache_size=0,
-                server_settings={"application_name": "ocr-gateway"},
-            ),
-            # A pooler gives a connection to several clients: a name must not be known there already.
-            prepared_statement_cache_size=0,
-            prepared_statement_name_func=lambda: f"ocr_{uuid4().hex}",
+    async def _has_pooler(self) -> bool:
+        """Whether the process that answers is another one than that which took the connection."""
+        connection = await self._connect()
+        try:
+            pid: int = await connection.fetchval("SELECT pg_backend_pid()")
+            return bool(pid != connection.get_server_pid())
+        finally:
+            await connection.close(timeout=_CONNECT_SECONDS)
+
+    def _connect(self, **settings: str) -> Any:
+        # asyncpg reads the whole URL itself: several hosts, sslmode, certificates.
+        return asyncpg.connect(
+            self._url,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=_COMMAND_SECONDS,
+            statement_cache_size=0,
+            server_settings={"application_name": "ocr-gateway", **settings},
+        )
+
+    def _connection(self) -> Any:
+        # A pooler gives a server's connection to several clients: prepared statements are not there any more, or
+        # their names are known already; and it does not know most settings of a connection.
+        return self._opened.dialect.dbapi.connect(  # type: ignore[union-attr]
+            async_creator_fn=self._connect if self._is_pooled else partial(self._connect, **_LIMITS),
+            prepared_statement_cache_size=0 if self._is_pooled else _STATEMENTS,
+            prepared_statement_name_func=(lambda: f"ocr_{uuid4().hex}") if self._is_pooled else None,
         )
