@@ -96,18 +96,21 @@ MEMORY = st.one_of(
 )
 SIZE = st.one_of(st.integers(1, 2000).map("{}Mi".format), st.sampled_from(["1.5Gi", "65536Ki", "1G", "0.001Ti"]))
 NETWORKS = ["10.0.0.0/8", "fd00::/8", "10.0.0.1", "*.example.com"]
-JOBS = st.fixed_dictionaries(
-    {"enabled": st.just(True)},
-    optional={
-        "sqlite": st.fixed_dictionaries({"size": SIZE}),
-        "database": st.just({"existingSecret": "ocr-jobs"}),
-        "webhooks": st.just({"existingSecret": "ocr-webhooks"}),
-        "worker": st.fixed_dictionaries(
-            {"enabled": st.booleans()},
-            optional={"resources": st.fixed_dictionaries({"limits": st.fixed_dictionaries({"memory": MEMORY})})},
-        ),
-    },
+SQLITE = st.fixed_dictionaries(
+    {"enabled": st.just(True)}, optional={"sqlite": st.fixed_dictionaries({"size": SIZE})}
 )
+WORKER_LIMITS = st.sampled_from(["300Mi", "600Mi", "1Gi", "1536Mi", "2G", "2.5Gi"]).map(
+    lambda memory: {"limits": {"memory": memory}}
+)
+WORKER = st.fixed_dictionaries({"enabled": st.just(True)}, optional={"resources": WORKER_LIMITS})
+POSTGRESQL = st.fixed_dictionaries(
+    {"enabled": st.just(True), "database": st.just({"existingSecret": "ocr-jobs"})},
+    optional={"webhooks": st.just({"existingSecret": "ocr-webhooks"}), "worker": WORKER},
+)
+TWO_ROLES = st.fixed_dictionaries(
+    {"enabled": st.just(True), "worker": WORKER}
+)  # of SQLite, which is for one process
+JOBS = st.one_of(SQLITE, POSTGRESQL, POSTGRESQL, TWO_ROLES)
 CPU = st.sampled_from([None, "500m", "1", 2, "3500m", 0.5, "8"])
 
 
@@ -135,7 +138,7 @@ def values_of(draw: st.DrawFn, chart: str) -> Values:
             values["shutdown"] = {"graceSeconds": draw(st.sampled_from([None, 1, 10, 35, 4000]))}
         if draw(st.booleans()):
             values["jobs"] = draw(JOBS)
-            values["replicaCount"] = draw(st.integers(1, 2))
+            values["replicaCount"] = draw(st.sampled_from([1, 1, 1, 2]))
     return values
 
 
