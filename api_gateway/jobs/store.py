@@ -2,7 +2,8 @@
 
 Each method is one transaction, which is on disk when the method returns. Times are the database's. Every method
 raises StoreUnavailable if the database does not answer, and each method that adds bytes raises NoSpace if the disk
-is full or the store's limit is reached; nothing is kept then.
+is full; nothing is kept then. `put_piece` and `submit` raise it also at the store's limit, but pages of jobs that
+were accepted are taken beyond it. After StoreUnavailable, a change may have been made or not.
 """
 
 from __future__ import annotations
