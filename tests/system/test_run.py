@@ -18,6 +18,9 @@ import psutil
 import pytest
 
 from scripts import services
+from tests.documents import make
+from tests.documents.stand_in import until
+from tests.pictures import render
 
 ROOT = Path(__file__).parents[2]
 READY = re.compile(r"curl -F image_file=@YOUR_PICTURE '(http://127\.0\.0\.1:\d+/gateway/ocr\?format=text)'")
@@ -67,6 +70,28 @@ def test_it_prints_a_line_that_works_and_stops_cleanly(label_png: bytes) -> None
         assert process.returncode == 0
         assert "Traceback" not in rest
         assert not psutil.wait_procs(children, timeout=5)[1]
+
+
+def test_a_job_goes_on_where_ctrl_c_stopped_it(page: render.Picture, tmp_path: Path) -> None:
+    document = make.scanned(*[page] * 4)
+    with running(API_GATEWAY_JOBS_DIR=str(tmp_path)) as process:
+        gateway = wait_ready(process).partition("/gateway/")[0]
+        answer = httpx.post(f"{gateway}/gateway/jobs", files={"image_file": ("x", document)})
+        assert answer.status_code == 202, answer.text
+        path = f"/gateway/jobs/{answer.json()['id']}"
+        until(lambda: httpx.get(gateway + path).json()["pages_done"] >= 1, 60)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    with running(API_GATEWAY_JOBS_DIR=str(tmp_path)) as process:
+        gateway = wait_ready(process).partition("/gateway/")[0]
+        first = httpx.get(gateway + path).json()
+        assert first["pages_done"] >= 1
+        until(lambda: httpx.get(gateway + path).json()["status"] == "complete", 60)
+        job = httpx.get(gateway + path).json()
+        assert (job["pages_done"], job["attempts"]) == (4, 0)
+        assert len(httpx.get(f"{gateway}{path}/result").json()["pages"]) == 4
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
 
 
 def test_a_port_in_use() -> None:
