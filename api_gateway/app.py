@@ -87,7 +87,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         from api_gateway.jobs.service import JobService  # noqa: PLC0415 - SQLAlchemy and asyncpg take 30 MiB
 
         job_documents = Documents(settings, admission, model_server, concurrency, metrics, for_jobs=True)
-        jobs = JobService(settings, job_documents, admission, drain)
+        jobs = JobService(settings, job_documents, admission, services.composer, drain)
     keys = Followed("API keys", [settings.api_keys_file], lambda: digests(settings.keys), metrics.keys_reloaded)
     sweep(settings.spool)
 

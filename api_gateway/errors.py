@@ -26,7 +26,10 @@ ServiceError
 │   └── PageTooComplex     422  extracting it from the document took too much time or memory
 ├── BadJobRequest          400  a parameter or header of a job is not valid
 │   ├── BadIdempotencyKey  400
-│   └── BadWebhookUrl      400
+│   ├── BadWebhookUrl      400
+│   ├── BadInputUrl        400
+│   └── BadResultUrl       400
+├── InputUrlFailed         422  the document could not be downloaded
 ├── NotFinished            409  the job has no result yet
 ├── JobCancelled           409  the job has no result, because it was cancelled
 ├── JobFailed                   the error with which the job ended, with its own status and code
@@ -214,6 +217,22 @@ class BadIdempotencyKey(BadJobRequest):
 class BadWebhookUrl(BadJobRequest):
     code = "bad_webhook_url"
     text = "webhook_url takes an https URL of a public host."
+
+
+class BadInputUrl(BadJobRequest):
+    code = "bad_input_url"
+    text = "input_url takes the URL of a document on a host that the operator has allowed."
+
+
+class BadResultUrl(BadJobRequest):
+    code = "bad_result_url"
+    text = "result_url takes a URL on a host that the operator has allowed."
+
+
+class InputUrlFailed(ServiceError):
+    status = 422
+    code = "input_url_failed"
+    text = "The document could not be downloaded from input_url."
 
 
 class NotFinished(ServiceError):

@@ -11,6 +11,7 @@ from service_kit.page import Parameters
 
 State = Literal["queued", "running", "complete", "partial", "failed", "cancelled"]
 Kind = Literal["picture", "pdf", "tiff"]
+HookKind = Literal["webhook", "result"]
 DeliveryState = Literal["pending", "delivered", "failed"]
 
 STATES: tuple[State, ...] = ("queued", "running", "complete", "partial", "failed", "cancelled")
@@ -116,7 +117,7 @@ class Hook:
     """
 
     id: str
-    kind: Literal["webhook", "result"]
+    kind: HookKind
     tenant: str
     job: str
     url: str

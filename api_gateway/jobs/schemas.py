@@ -39,6 +39,24 @@ class JobQuery(OcrQuery):
             examples=["https://hooks.example.com/ocr"],
         ),
     ] = None
+    input_url: Annotated[
+        str | None,
+        Field(
+            description="Where the document is, in place of a body; on a host that the operator has allowed.",
+            min_length=1,
+            max_length=8192,
+            examples=["https://bucket.s3.example.com/scan.pdf?X-Amz-Signature=…"],
+        ),
+    ] = None
+    result_url: Annotated[
+        str | None,
+        Field(
+            description="Where the result is put when there is one; on a host that the operator has allowed.",
+            min_length=1,
+            max_length=8192,
+            examples=["https://bucket.s3.example.com/scan.json?X-Amz-Signature=…"],
+        ),
+    ] = None
 
 
 class ResultQuery(BaseModel):
@@ -96,6 +114,7 @@ class JobSchema(BaseModel):
     finished: str | None = Field(examples=[_TIME])
     expires: str | None = Field(description="When job, file and pages are removed; null before the end.")
     webhook: DeliveryState | None = Field(description="How the webhook was delivered; null if there is none yet.")
+    result_put: DeliveryState | None = Field(description="The same of the result that goes to `result_url`.")
     code: str | None = Field(default=None, description="Only if it failed: a code of `POST /gateway/ocr`.")
     detail: str | None = Field(default=None, description="Only if it failed: the reason, for people.")
 
@@ -135,6 +154,7 @@ def job_json(job: Job) -> dict[str, Any]:
         "finished": _time(job.finished),
         "expires": _time(job.expires),
         "webhook": job.webhook_state,
+        "result_put": job.result_state,
     }
     if job.code is not None:
         found |= {"code": job.code, "detail": job.detail}

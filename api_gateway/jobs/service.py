@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from api_gateway.errors import NoSpace, StoreUnavailable
 from api_gateway.jobs.counting import BacklogWatch, JobMetrics
 from api_gateway.jobs.opening import make_store
+from api_gateway.jobs.putting import ResultPuts
 from api_gateway.jobs.watching import JobWatch
 from api_gateway.jobs.webhooks.event import event_body
-from api_gateway.jobs.webhooks.sender import Webhooks
+from api_gateway.jobs.webhooks.sender import HookSender, Webhooks
 from api_gateway.jobs.worker.attempt import JobTools
 from api_gateway.jobs.worker.pauses import Pauses
 from api_gateway.jobs.worker.pool import JobWorker
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from api_gateway.admission import RequestAdmission
+    from api_gateway.documents.composer import Composer
     from api_gateway.documents.document import Documents
     from api_gateway.jobs.job import Job
     from api_gateway.settings import GatewaySettings
@@ -38,6 +40,7 @@ class JobService:
         settings: GatewaySettings,
         documents: Documents,
         admission: RequestAdmission,
+        composer: Composer,
         is_draining: Callable[[], bool],
     ) -> None:
         """`documents` are those for jobs."""
@@ -49,10 +52,12 @@ class JobService:
         self.watch = JobWatch(self.store, settings.jobs_max_listeners, is_draining)
         self._worker: JobWorker | None = None
         self._tasks: list[Callable[[], Awaitable[None]]] = [self.backlog.run, partial(keep_swept, self.store)]
-        self._webhooks: Webhooks | None = None
+        self._senders: list[HookSender] = []
         if settings.jobs_role != "worker":
-            self._webhooks = Webhooks(self.store, settings, self._metrics.hook)
-            self._tasks.append(self._webhooks.run)
+            self._senders.append(Webhooks(self.store, settings, self._metrics.hook))
+            if settings.jobs_url_allow:
+                self._senders.append(ResultPuts(settings, admission, composer, self.store))
+        self._tasks += [sender.run for sender in self._senders]
         if reads:
             tools = JobTools.of(settings, self.store, documents, admission, self.watch.wake)
             attempted = self._metrics.attempt
@@ -89,8 +94,8 @@ class JobService:
     def _ended(self, job: Job) -> None:
         self.watch.wake()
         self._metrics.ended(job)
-        if self._webhooks is not None:
-            self._webhooks.wake()
+        for sender in self._senders:
+            sender.wake()
 
     async def _after(self, opening: asyncio.Task[None], task: Callable[[], Awaitable[None]]) -> None:
         """Run it; after an unforeseen error again, because nothing else does its work."""

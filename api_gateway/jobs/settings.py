@@ -79,7 +79,11 @@ class JobSettings(ServiceSettings):
     webhook_timeout_seconds: float = Field(default=15, gt=0, le=60)
     """Maximum time for one attempt to deliver a webhook."""
 
-    @field_validator("webhook_secrets", "webhook_allow", mode="before")
+    jobs_url_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts and networks, as in `WEBHOOK_ALLOW`, from which documents may be fetched (`input_url`) and to which
+    results may be put (`result_url`); none: neither."""
+
+    @field_validator("webhook_secrets", "webhook_allow", "jobs_url_allow", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -101,6 +105,7 @@ class JobSettings(ServiceSettings):
         if self.jobs_max_key_mib > self.jobs_max_mib:
             yield "JOBS_MAX_KEY_MIB must not be above JOBS_MAX_MIB"
         yield from (f"WEBHOOK_ALLOW: {fault}" for fault in Allowed.faults(self.webhook_allow))
+        yield from (f"JOBS_URL_ALLOW: {fault}" for fault in Allowed.faults(self.jobs_url_allow))
         yield from (f"WEBHOOK_SECRETS: {fault}" for fault in secret_faults(self.webhook_secrets))
 
     @property

@@ -10,7 +10,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from api_gateway.jobs.job import Backlog, Claim, Hook, Job, NewJob, Quotas, State, StoredPage
+from api_gateway.jobs.job import Backlog, Claim, Hook, HookKind, Job, NewJob, Quotas, State, StoredPage
 from api_gateway.jobs.sql import claiming, delivering, ending, reading, submitting, upkeep, working
 from api_gateway.jobs.sql.drivers import Driver
 from api_gateway.jobs.sql.ending import Ends, Event
@@ -137,9 +137,14 @@ class SqlStore:
         return await self._driver.write(working.release, claim, seconds)
 
     async def claim_hooks(
-        self, owner: str, lease_seconds: float, most: int, busy_hosts: Sequence[str]
+        self,
+        owner: str,
+        lease_seconds: float,
+        most: int,
+        busy_hosts: Sequence[str],
+        kind: HookKind = "webhook",
     ) -> list[Hook]:
-        return await self._driver.write(delivering.claim_hooks, owner, lease_seconds, most, busy_hosts)
+        return await self._driver.write(delivering.claim_hooks, owner, lease_seconds, most, busy_hosts, kind)
 
     async def hook_done(self, hook: Hook, outcome: Literal["delivered", "failed"]) -> None:
         await self._driver.write(delivering.hook_done, hook, outcome)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Literal, Protocol
 
-from api_gateway.jobs.job import Backlog, Claim, Hook, Job, NewJob, Quotas, State, StoredPage
+from api_gateway.jobs.job import Backlog, Claim, Hook, HookKind, Job, NewJob, Quotas, State, StoredPage
 
 PIECE_BYTES = 1 << 20
 """The size of each piece of a file but the last one."""
@@ -111,7 +111,12 @@ class JobStore(Protocol):
     # -- webhooks
 
     async def claim_hooks(
-        self, owner: str, lease_seconds: float, most: int, busy_hosts: Sequence[str]
+        self,
+        owner: str,
+        lease_seconds: float,
+        most: int,
+        busy_hosts: Sequence[str],
+        kind: HookKind = "webhook",
     ) -> list[Hook]:
         """Take hooks that are due, not to one of these hosts (`webhooks/addresses.py: host_of` the URL).
 

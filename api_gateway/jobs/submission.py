@@ -20,14 +20,17 @@ from api_gateway.errors import (
     IdempotencyMismatch,
     StoreUnavailable,
 )
+from api_gateway.jobs.fetching import FetchedFile, refuse_body
 from api_gateway.jobs.job import NewJob, order_to_json
 from api_gateway.jobs.store import PIECE_BYTES
-from api_gateway.jobs.webhooks.request import check_webhook
+from api_gateway.jobs.webhooks.addresses import Allowed
+from api_gateway.jobs.webhooks.request import check_input, check_result, check_webhook
+from api_gateway.jobs.webhooks.transport import CheckedTransport
 from api_gateway.uploads.receive import UploadLimits
 from api_gateway.uploads.several import IncomingFiles
 from api_gateway.uploads.spool import IN_MEMORY
 from service_kit.body import declared_bytes
-from service_kit.deadline import TIMEOUT_HEADER, Deadline
+from service_kit.deadline import TIMEOUT_HEADER, Deadline, LeastRate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -53,6 +56,8 @@ class Terms(NamedTuple):
     tenant: str
     ttl_seconds: float | None = None
     webhook_url: str | None = None
+    input_url: str | None = None  # in place of files in the request
+    result_url: str | None = None
     idempotency_key: str | None = None
 
 
@@ -92,7 +97,7 @@ class Submission:
         """Check the terms. `most_files` instead of the setting.
 
         Raises:
-            BadJobRequest, BadIdempotencyKey, BadWebhookUrl.
+            BadJobRequest, BadIdempotencyKey, BadWebhookUrl, BadInputUrl, BadResultUrl.
         """
         most = settings.jobs_max_ttl_seconds
         if terms.ttl_seconds is not None and not 1 <= terms.ttl_seconds <= most:
@@ -101,6 +106,10 @@ class Submission:
             raise BadIdempotencyKey
         if terms.webhook_url is not None:
             check_webhook(terms.webhook_url, terms.tenant, settings)
+        if terms.input_url is not None:
+            check_input(terms.input_url, settings)
+        if terms.result_url is not None:
+            check_result(terms.result_url, settings)
         self._settings = settings
         self._admission = admission
         self._store = store
@@ -116,7 +125,8 @@ class Submission:
         """Read the form, and store its files and their jobs.
 
         Raises:
-            Overloaded, IdempotencyMismatch, TooManyJobs, NoSpace, StoreUnavailable, what `IncomingFiles` raises.
+            Overloaded, IdempotencyMismatch, TooManyJobs, NoSpace, StoreUnavailable, what `IncomingFiles` or
+            `FetchedFile` raises.
         """
         settings, admission, context = self._settings, self._admission, self._context
         declared = declared_bytes(request.scope)
@@ -126,7 +136,7 @@ class Submission:
         limits = UploadLimits(settings.max_upload_bytes, settings.max_document_bytes)
         try:
             with admission.request(min(declared or IN_MEMORY, IN_MEMORY), context.deadline):
-                files = IncomingFiles(request, limits, self._most_files, settings.spool, admission.disk)
+                files = await self._files_of(request, limits)
                 async with contextlib.aclosing(files.__aiter__()) as arriving:
                     async for file in arriving:
                         await self._keep(file, is_last=files.is_complete)
@@ -139,6 +149,17 @@ class Submission:
     @property
     def file_count(self) -> int:
         return len(self._files)
+
+    async def _files_of(self, request: Request, limits: UploadLimits) -> IncomingFiles | FetchedFile:
+        """The files of the form, or the one that is to be fetched."""
+        settings, url = self._settings, self._terms.input_url
+        if url is None:
+            return IncomingFiles(request, limits, self._most_files, settings.spool, self._admission.disk)
+        await refuse_body(request)
+        rate = LeastRate(settings.body_idle_timeout_seconds, settings.min_rate_kib_per_second)
+        transport = CheckedTransport(Allowed(settings.jobs_url_allow, only=True))
+        disk, deadline = self._admission.disk, self._context.deadline
+        return FetchedFile(url, transport, limits, settings.spool, disk, deadline, rate)
 
     async def _keep(self, file: IncomingFile, *, is_last: bool) -> None:
         """Put the file into the store, unless its job is known; the form's last piece goes with the jobs."""
@@ -205,6 +226,8 @@ class Submission:
         terms = self._terms
         order = order_to_json(self._order)
         asked = [file.digest, len(self._files), order, terms.ttl_seconds, terms.webhook_url, password]
+        if terms.result_url is not None:
+            asked.append(terms.result_url)
         return hashlib.sha256(orjson.dumps(asked)).hexdigest()
 
     def _job(self, file: _File, fingerprint: str, password: str | None, batch: str | None) -> NewJob:
@@ -222,6 +245,7 @@ class Submission:
             batch=batch,
             idempotency_key=file.key,
             webhook_url=terms.webhook_url,
+            result_url=terms.result_url,
         )
 
 

@@ -36,7 +36,15 @@ def make_router(installed: InstalledLanguages, submitting: Submitting) -> APIRou
     async def submit(request: Request, query: Annotated[JobQuery, Query()], tenant: Tenant) -> Response:
         order = order_of(query, query.format or "json")
         await installed.check(order.parameters)
-        return await submitting.answer(request, order, tenant, ttl=query.ttl, webhook_url=query.webhook_url)
+        return await submitting.answer(
+            request,
+            order,
+            tenant,
+            ttl=query.ttl,
+            webhook_url=query.webhook_url,
+            input_url=query.input_url,
+            result_url=query.result_url,
+        )
 
     @router.get(
         JOBS_PATH,

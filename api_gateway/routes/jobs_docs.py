@@ -33,12 +33,13 @@ JOB_ERRORS = {
 EVENTS_ERRORS = {**JOB_ERRORS, 429: "overloaded: too many clients wait for events"}
 SUBMIT_ERRORS = {
     400: "bad_request, bad_parameter, bad_multipart, no_file, unknown_language, bad_engine, engine_unavailable, "
-    "bad_psm, bad_pages, bad_timeout, bad_job_request, bad_idempotency_key, bad_webhook_url",
+    "bad_psm, bad_pages, bad_timeout, bad_job_request, bad_idempotency_key, bad_webhook_url, "
+    "bad_input_url, bad_result_url",
     401: "unauthorized",
     408: "upload_too_slow",
     413: "payload_too_large, image_too_large, document_too_large",
     415: "unsupported_media_type",
-    422: "empty_image, no_such_page (of a picture); idempotency_mismatch",
+    422: "empty_image, no_such_page (of a picture); idempotency_mismatch; input_url_failed",
     429: "overloaded: too many uploads at once; too_many_jobs: a limit of the API key is reached",
     500: "internal_error",
     502: "model_server_failed",

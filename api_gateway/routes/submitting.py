@@ -61,6 +61,8 @@ class Submitting:
         *,
         ttl: float | None = None,
         webhook_url: str | None = None,
+        input_url: str | None = None,
+        result_url: str | None = None,
         most_files: int | None = None,
         is_preferred: bool = False,
     ) -> Response:
@@ -70,7 +72,7 @@ class Submitting:
             what `Submission` raises.
         """
         context, services = current(), self._services
-        terms = Terms(tenant, ttl, webhook_url, request.headers.get(IDEMPOTENCY_HEADER))
+        terms = Terms(tenant, ttl, webhook_url, input_url, result_url, request.headers.get(IDEMPOTENCY_HEADER))
         submission = Submission(
             services.settings, services.admission, self.store, context, order, terms, most_files
         )

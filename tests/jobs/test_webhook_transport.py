@@ -16,7 +16,7 @@ import pytest
 
 from api_gateway.jobs.webhooks.addresses import Address, Allowed
 from api_gateway.jobs.webhooks.lookups import Lookups
-from api_gateway.jobs.webhooks.transport import CallFailed, CheckedTransport, Resolve
+from api_gateway.jobs.webhooks.transport import CallFailed, CheckedTransport, Resolve, system_authorities
 from tests.jobs.receivers import Answer, Certified, Received, accept, hang, receiver, status
 
 PUBLIC = "93.184.216.34"
@@ -260,6 +260,7 @@ def test_the_systems_authorities_are_those_of_ssl_cert_file(
     tls: Certified, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tls.authorities))
+    system_authorities.cache_clear()
 
     async def run() -> None:
         async with (
@@ -269,6 +270,7 @@ def test_the_systems_authorities_are_those_of_ssl_cert_file(
             assert response.status == 204
 
     asyncio.run(run())
+    system_authorities.cache_clear()
 
 
 @pytest.fixture

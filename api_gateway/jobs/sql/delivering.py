@@ -7,7 +7,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, delete, select, update
 
-from api_gateway.jobs.job import Hook
+from api_gateway.jobs.job import Hook, HookKind
 from api_gateway.jobs.sql.clock import Now
 from api_gateway.jobs.sql.schema import hooks, jobs
 
@@ -17,11 +17,16 @@ _HOOK = (
 
 
 def claim_hooks(
-    connection: Connection, owner: str, lease_seconds: float, most: int, busy_hosts: Sequence[str]
+    connection: Connection,
+    owner: str,
+    lease_seconds: float,
+    most: int,
+    busy_hosts: Sequence[str],
+    kind: HookKind,
 ) -> list[Hook]:
     query = (
         select(hooks.c.id)
-        .where(hooks.c.due <= Now(), hooks.c.host.not_in(busy_hosts))
+        .where(hooks.c.kind == kind, hooks.c.due <= Now(), hooks.c.host.not_in(busy_hosts))
         .order_by(hooks.c.due, hooks.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)

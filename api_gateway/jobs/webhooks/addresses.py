@@ -18,7 +18,8 @@ from api_gateway.errors import BadWebhookUrl
 
 Address = IPv4Address | IPv6Address
 
-LONGEST_URL = 2048
+LONGEST_URL = 8192  # presigned URLs are long
+_NOT_NAMED = "its host is not one that the operator has allowed"
 _NAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _HOST = re.compile(r"([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?")  # no number at the end
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -55,10 +56,11 @@ class Target(NamedTuple):
 
 
 class Allowed:
-    """The exceptions that the operator has set: names, `*.names` and networks."""
+    """What the operator has set: names, `*.names` and networks."""
 
-    def __init__(self, entries: Iterable[str]) -> None:
-        """The entries must have passed `faults`."""
+    def __init__(self, entries: Iterable[str], *, only: bool = False) -> None:
+        """The entries must have passed `faults`. `only`: they are no exceptions, nothing else is allowed."""
+        self.only = only
         self._names: set[str] = set()
         self._suffixes: list[str] = []
         self._networks: list[IPv4Network | IPv6Network] = []
@@ -160,6 +162,8 @@ def check_target(target: Target, allowed: Allowed) -> None:
     address = literal(target.host)
     if address is not None:
         check_addresses(target, [address], allowed)
+    elif allowed.only and not allowed.has_networks:
+        raise UnsafeUrl(_NOT_NAMED)
     elif target.scheme == "http" and not allowed.has_networks:
         raise UnsafeUrl("http is only for hosts that the operator has allowed")
 
@@ -175,6 +179,8 @@ def check_addresses(target: Target, addresses: Iterable[Address], allowed: Allow
     for address in addresses:
         if allowed.address(address):
             continue
+        if allowed.only:
+            raise UnsafeUrl(_NOT_NAMED)
         if not is_public(address):
             raise UnsafeUrl("its host has an address that is not public")
         if target.scheme == "http":

@@ -23,7 +23,7 @@ from api_gateway.jobs.webhooks.transport import CallFailed, CheckedTransport
 from api_gateway.jobs.webhooks.try_once import Deliver, WebhookCall
 
 if TYPE_CHECKING:
-    from api_gateway.jobs.job import Hook
+    from api_gateway.jobs.job import Hook, HookKind
     from api_gateway.jobs.settings import JobSettings
     from api_gateway.jobs.store import JobStore
 
@@ -31,8 +31,6 @@ log = logging.getLogger("webhooks")
 
 Outcome = Literal["delivered", "retried", "failed"]
 
-_AT_ONCE = 16
-_AT_ONCE_PER_HOST = 4
 _POLL_SECONDS = 1.0
 _LONGEST_POLL_SECONDS = 10.0  # while the store does not answer
 _MARK_SECONDS = 15.0  # of the lease, for writing down how a try ended
@@ -40,21 +38,28 @@ _LAST_SECONDS = 2.0  # for tries in flight when the process stops
 _GONE = 410
 
 
-class Webhooks:
-    """The sender of one process; several may share a store."""
+class HookSender:
+    """The sender of one process for hooks of one kind; several processes may share a store."""
 
     def __init__(
         self,
         store: JobStore,
-        settings: JobSettings,
-        count: Callable[[Outcome], None] = lambda _outcome: None,
-        transport: CheckedTransport | None = None,
+        kind: HookKind,
+        deliver: Deliver,
+        count: Callable[[Outcome], None],
+        *,
+        longest_seconds: float,
+        at_once: int,
+        at_once_per_host: int,
     ) -> None:
+        """`longest_seconds`: of one call of `deliver`."""
         self._store = store
+        self._kind = kind
+        self._deliver = deliver
         self._count = count
-        self._lease_seconds = settings.webhook_timeout_seconds + _MARK_SECONDS
-        transport = transport or CheckedTransport(Allowed(settings.webhook_allow))
-        self._deliver: dict[str, Deliver] = {"webhook": WebhookCall(settings, transport)}
+        self._lease_seconds = longest_seconds + _MARK_SECONDS
+        self._at_once = at_once
+        self._at_once_per_host = at_once_per_host
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._tries: set[asyncio.Task[None]] = set()
         self._hosts: Counter[str] = Counter()
@@ -85,8 +90,8 @@ class Webhooks:
     async def _claim(self) -> None:
         """Begin with all hooks that are due, as far as there is room."""
         while most := self._room():
-            busy = [host for host, tries in self._hosts.items() if tries >= _AT_ONCE_PER_HOST]
-            hooks = await self._store.claim_hooks(self._owner, self._lease_seconds, most, busy)
+            busy = [host for host, tries in self._hosts.items() if tries >= self._at_once_per_host]
+            hooks = await self._store.claim_hooks(self._owner, self._lease_seconds, most, busy, self._kind)
             for hook in hooks:
                 self._begin(hook)
             if not hooks:
@@ -94,8 +99,8 @@ class Webhooks:
 
     def _room(self) -> int:
         """How many hooks may be claimed at once, even if all are to the same host."""
-        most = max((tries for tries in self._hosts.values() if tries < _AT_ONCE_PER_HOST), default=0)
-        return min(_AT_ONCE - len(self._tries), _AT_ONCE_PER_HOST - most)
+        most = max((tries for tries in self._hosts.values() if tries < self._at_once_per_host), default=0)
+        return min(self._at_once - len(self._tries), self._at_once_per_host - most)
 
     def _begin(self, hook: Hook) -> None:
         host = host_of(hook.url)
@@ -114,15 +119,15 @@ class Webhooks:
 
     async def _try(self, hook: Hook, host: str) -> None:
         began = time.monotonic()
-        status, cause = None, None
+        status, cause, is_final = None, None, False
         try:
-            status = await self._deliver[hook.kind](hook)
+            status = await self._deliver(hook)
         except CallFailed as failure:
-            cause = str(failure)
+            cause, is_final = str(failure), failure.is_final
         except Exception:
             log.exception("a webhook could not be sent", extra={"job": hook.job})
             cause = "a fault of the sender"
-        outcome, pause = _outcome(hook, status)
+        outcome, pause = _outcome(hook, status, is_final=is_final)
         log.log(
             logging.INFO if outcome == "delivered" else logging.WARNING,
             "webhook",
@@ -173,11 +178,24 @@ class Webhooks:
         await asyncio.gather(*self._tries, return_exceptions=True)
 
 
-def _outcome(hook: Hook, status: int | None) -> tuple[Outcome, float]:
+class Webhooks(HookSender):
+    def __init__(
+        self,
+        store: JobStore,
+        settings: JobSettings,
+        count: Callable[[Outcome], None] = lambda _outcome: None,
+        transport: CheckedTransport | None = None,
+    ) -> None:
+        call = WebhookCall(settings, transport or CheckedTransport(Allowed(settings.webhook_allow)))
+        longest = settings.webhook_timeout_seconds
+        super().__init__(store, "webhook", call, count, longest_seconds=longest, at_once=16, at_once_per_host=4)
+
+
+def _outcome(hook: Hook, status: int | None, *, is_final: bool) -> tuple[Outcome, float]:
     """The outcome of a try, and the seconds until the next one."""
     if status is not None and 200 <= status < 300:
         return "delivered", 0
-    pause = None if status == _GONE else pause_after(hook.attempt)
+    pause = None if status == _GONE or is_final else pause_after(hook.attempt)
     if pause is None or pause >= hook.expires - hook.claimed:
         return "failed", 0
     return "retried", pause

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
@@ -27,6 +28,15 @@ _AGENT = "ocr-gateway"
 class CallFailed(Exception):
     """No complete answer came. The text says why in fixed words, and quotes nothing that the other side sent."""
 
+    def __init__(self, text: str, *, is_final: bool = False) -> None:
+        """`is_final`: a repetition would fail too."""
+        super().__init__(text)
+        self.is_final = is_final
+
+
+class CallRefused(CallFailed):
+    """The URL or the addresses of its host are not acceptable: nothing was sent."""
+
 
 class CheckedTransport:
     def __init__(
@@ -34,7 +44,7 @@ class CheckedTransport:
     ) -> None:
         """Without `tls`, certificates must be of the system's authorities, or of those in SSL_CERT_FILE."""
         self._allowed = allowed
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or system_authorities()
         self._resolve = resolve or Lookups()
 
     @contextlib.asynccontextmanager
@@ -66,6 +76,12 @@ class CheckedTransport:
                     pool.stream(method, where, headers=[*sent.items()], content=body) as response,
                 ):
                     yield response
+
+
+@functools.cache
+def system_authorities() -> ssl.SSLContext:
+    """Loading them takes tens of milliseconds."""
+    return ssl.create_default_context()
 
 
 class _CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -101,7 +117,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except UnsafeUrl as fault:
-        raise CallFailed(f"refused: {fault}") from None
+        raise CallRefused(f"refused: {fault}") from None
     except (TimeoutError, httpcore.TimeoutException):
         raise CallFailed("no answer in time") from None
     except httpcore.ConnectError as error:
