@@ -114,7 +114,9 @@ class JobSchema(BaseModel):
     finished: str | None = Field(examples=[_TIME])
     expires: str | None = Field(description="When job, file and pages are removed; null before the end.")
     webhook: DeliveryState | None = Field(description="How the webhook was delivered; null if there is none yet.")
-    result_put: DeliveryState | None = Field(description="The same of the result that goes to `result_url`.")
+    result_put: DeliveryState | None = Field(
+        default=None, description="Only with `result_url`: how the result was put there; null if it was not yet."
+    )
     code: str | None = Field(default=None, description="Only if it failed: a code of `POST /gateway/ocr`.")
     detail: str | None = Field(default=None, description="Only if it failed: the reason, for people.")
 
@@ -154,8 +156,9 @@ def job_json(job: Job) -> dict[str, Any]:
         "finished": _time(job.finished),
         "expires": _time(job.expires),
         "webhook": job.webhook_state,
-        "result_put": job.result_state,
     }
+    if job.result_url is not None:
+        found["result_put"] = job.result_state
     if job.code is not None:
         found |= {"code": job.code, "detail": job.detail}
     return found
