@@ -83,6 +83,7 @@ class GatewayMetrics:
         self._requests.labels("200", "ok")
         self._requests.labels("202", "ok")
         self._requests.labels("0", "cancelled")
+        self._requests.labels("202", "ok")
         for status, code in OUTCOMES:
             self._requests.labels(str(status), code)
 

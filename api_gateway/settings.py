@@ -20,6 +20,7 @@ from service_kit.tls import PemFile, TlsFiles, calling_context
 UPLOAD_COPIES = 2.5  # the picture, its base64, and the part of it that is being sent
 _FORM_BYTES = 64 * 1024  # the multipart around a file
 _PROGRAM_MIB = 48  # what the idle gateway uses
+_JOBS_MIB = 32  # what the store of jobs adds to it
 _PROGRAM_EIGHTHS = 1
 _CHILDREN_EIGHTHS = 4
 _EIGHTHS = {"max_held_mib": 2, "max_pages_held_mib": 1, "splitter_kill_mib": 3}
@@ -172,10 +173,11 @@ class GatewaySettings(JobSettings):
 
     def _memory_faults(self) -> Iterator[str]:
         rows = self.memory_rows()
-        if rows["program"] < (needed := _PROGRAM_MIB + self.tmp_mib):
+        needed = _PROGRAM_MIB + self.tmp_mib + (_JOBS_MIB if self.has_jobs else 0)
+        if rows["program"] < needed:
             yield (
                 f"MEMORY_MIB={self.container_mib} is too little: an eighth of it is for the program, which needs "
-                f"{needed} MiB with TMP_MIB={self.tmp_mib}"
+                f"{needed} MiB with TMP_MIB={self.tmp_mib}{' and jobs' if self.has_jobs else ''}"
             )
         if sum(rows.values()) > self.container_mib:
             yield (

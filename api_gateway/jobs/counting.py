@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 ENDS = ("complete", "partial", "failed", "document_kills_worker", "cancelled")
 """The final states; `document_kills_worker` is a failed job whose document ended three workers."""
 
-Attempt = Literal["finished", "failed", "released", "refused", "lost", "cancelled", "unavailable", "error"]
+Attempt = Literal[
+    "finished", "failed", "released", "limited", "refused", "lost", "cancelled", "unavailable", "error"
+]
 ATTEMPTS: tuple[Attempt, ...] = (
     "finished",  # with the last page
     "failed",  # the document itself failed
     "released",  # let go because the process stops
+    "limited",  # let go because its API key has read its pages of this minute
     "refused",  # let go because no model server takes pages
     "lost",  # the lease ended: counted by the worker that noticed it, or by the one that claimed the job
     "cancelled",  # by the client

@@ -133,6 +133,9 @@ class SqlStore:
     async def fail(self, claim: Claim, code: str, detail: str) -> bool:
         return self._tell(await self._driver.write(self._ending(working.fail), claim, code, detail))
 
+    async def may_read(self, tenant: str, quotas: Quotas) -> bool:
+        return await self._driver.read(claiming.may_read, tenant, quotas)
+
     async def release(self, claim: Claim, seconds: float = 0) -> bool:
         return await self._driver.write(working.release, claim, seconds)
 

@@ -105,6 +105,9 @@ class JobStore(Protocol):
     async def fail(self, claim: Claim, code: str, detail: str) -> bool:
         """The document itself failed, with an error that will not pass."""
 
+    async def may_read(self, tenant: str, quotas: Quotas) -> bool:
+        """Whether the tenant has pages left in this minute. A worker asks before each page."""
+
     async def release(self, claim: Claim, seconds: float = 0) -> bool:
         """Put the job back into the queue with its turn, for others after `seconds`; no attempt is counted."""
 

@@ -59,6 +59,13 @@ def _may_read(quotas: Quotas) -> ColumnElement[bool]:
     return jobs.c.tenant.not_in(used_up) if quotas.pages_a_minute else true()
 
 
+def may_read(connection: Connection, tenant: str, quotas: Quotas) -> bool:
+    read = select(func.coalesce(func.sum(usage.c.pages), 0)).where(
+        usage.c.tenant == tenant, usage.c.minute == MINUTE
+    )
+    return not quotas.pages_a_minute or connection.scalars(read).one() < quotas.pages_a_minute
+
+
 def _lost(connection: Connection, quotas: Quotas) -> AnyRow | None:
     """A job whose lease has ended. Its tenant's running jobs are as many as before."""
     query = select(jobs).where(RUNNING, jobs.c.lease_until <= Now(), _may_read(quotas))

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from api_gateway.documents.document import Document
 from api_gateway.documents.fanout import UNSENT, Fanout
@@ -55,6 +55,8 @@ class JobTools:
     """Time without progress after which an attempt counts as hung: longer than any step of a page takes."""
     changed: Callable[[], None]
     """Called when a page is stored."""
+    may_read: Callable[[str], Awaitable[bool]] | None
+    """Whether this tenant has pages left in this minute; None: there is no limit."""
 
     @classmethod
     def of(
@@ -65,9 +67,11 @@ class JobTools:
         admission: RequestAdmission,
         changed: Callable[[], None] = lambda: None,
     ) -> Self:
+        quotas = settings.quotas
         page_seconds = settings.request_timeout_seconds + settings.wait_for_model_seconds
         return cls(
             changed=changed,
+            may_read=(lambda tenant: store.may_read(tenant, quotas)) if quotas.pages_a_minute else None,
             store=store,
             documents=documents,
             disk=admission.disk,
@@ -97,7 +101,10 @@ class JobAttempt:
         self._pauses = pauses
         self._before = before
         self._lease = Lease(tools.lease_seconds, asked)
-        self._recorder = JobRecorder(tools.store, claim, self._lease, tools.stall_seconds, tools.changed)
+        self._recorder = JobRecorder(
+            tools.store, claim, self._lease, tools.stall_seconds, tools.changed, tools.may_read, self._out_of_pages
+        )
+        self._leaving: asyncio.Task[None] | None = None
         self._reading: Fanout | None = None
         self._waits = False  # for its neighbours
         self._stopped: asyncio.Future[AttemptEnded] = asyncio.get_running_loop().create_future()
@@ -106,11 +113,16 @@ class JobAttempt:
         if not self._stopped.done():
             self._stopped.set_result(ended)
 
-    async def make_way(self) -> None:
+    async def make_way(self, outcome: Literal["released", "limited"] = "released") -> None:
         """Store the pages that are begun, then let the job go."""
         if self._reading is not None:
             await self._recorder.finish_begun()
-        self.stop(AttemptEnded("released"))
+        self.stop(AttemptEnded(outcome))
+
+    def _out_of_pages(self) -> None:
+        """The tenant has read its pages of this minute: its jobs are claimed again in the next one."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self.make_way("limited"))
 
     async def run(self) -> AttemptEnded:
         job, began = self.claim.job, time.monotonic()
@@ -122,7 +134,9 @@ class JobAttempt:
             ended = await self._why_lost(ended)
         if self._recorder.stored:
             self._pauses.reset()
-        if ended.outcome in ("refused", "released"):
+        if self._leaving is not None:
+            self._leaving.cancel()
+        if ended.outcome in ("refused", "released", "limited"):
             await self._let_go(self._pauses.next() if ended.outcome == "refused" else 0)
         log.info(
             "job",

@@ -11,7 +11,7 @@ from api_gateway.jobs.job import StoredPage
 from api_gateway.jobs.worker.ending import NOT_OF_THE_PAGE, AttemptEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from api_gateway.answer import AnswerPage
     from api_gateway.jobs.job import Claim
@@ -26,11 +26,18 @@ class JobRecorder:
     """The lease is looked at before each page is taken out, before each call for it, and before it is stored."""
 
     def __init__(
-        self, store: JobStore, claim: Claim, lease: Lease, stall_seconds: float, changed: Callable[[], None]
+        self,
+        store: JobStore,
+        claim: Claim,
+        lease: Lease,
+        stall_seconds: float,
+        changed: Callable[[], None],
+        may_read: Callable[[str], Awaitable[bool]] | None,
+        out_of_pages: Callable[[], None],
     ) -> None:
         """`stall_seconds`: from the last progress until the attempt counts as hung.
 
-        `changed` is called when a page is stored.
+        `changed` is called when a page is stored, `out_of_pages` when `may_read` denies the tenant a page.
         """
         self.numbers: Sequence[int] = ()
         self.stored = 0
@@ -39,6 +46,8 @@ class JobRecorder:
         self._lease = lease
         self._stall_seconds = stall_seconds
         self._changed = changed
+        self._may_read = may_read
+        self._out_of_pages = out_of_pages
         self._expected = 0.0
         self._open: set[int] = set()  # begun, not stored
         self._writing = 0
@@ -61,6 +70,10 @@ class JobRecorder:
                 self._written.clear()
                 await self._written.wait()
             await self._lease.store_answers.wait()
+            if self._may_read is not None and not await self._may_read(self._claim.job.tenant):
+                self._out_of_pages()
+                self._held_back = True
+                self._check_idle()
             if self._held_back:
                 await asyncio.Event().wait()  # until the attempt ends
             self._open.add(number)

@@ -158,6 +158,11 @@ config.jobsMaxKeyMib, config.jobsMaxMib: JOBS_MAX_KEY_MIB must not be above JOBS
 config.webhookAllow: WEBHOOK_ALLOW: {{ . }} is neither a host nor a network
 {{- end }}
 {{- end }}
+{{- range $config.jobsUrlAllow | default list }}
+{{- if not (or (regexMatch "^(\\*\\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$" .) (regexMatch "^([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(/[0-9]+)?$" .)) }}
+config.jobsUrlAllow: JOBS_URL_ALLOW: {{ . }} is neither a host nor a network
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* What the pods may call, as in a NetworkPolicy. */}}
