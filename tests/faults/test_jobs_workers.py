@@ -116,6 +116,7 @@ MURDEROUS = {
 }
 
 
+@pytest.mark.timeout(400)  # about seven starts
 @pytest.mark.parametrize("store", STORES)
 @pytest.mark.fault(0, "Jobs: a document kills its worker, every time")
 def test_a_document_kills_its_worker(fleet_of: FleetOf, record: Record, store: StoreName) -> None:
@@ -203,6 +204,7 @@ def test_a_clock_is_off(fleet_of: FleetOf, record: Record, hours: int) -> None:
 def test_a_rolling_update(fleet: Fleet, record: Record) -> None:
     number, gateway = next(NUMBERS), fleet.gateways[0]
     pages = 40
+    fleet.pages.hold(number, pages)  # so that it lasts
     job = job_of(hand_in(gateway.port, client.document(number, pages=pages, seconds=0.1)))
     began = time.monotonic()
     slowest = 0.0
@@ -212,6 +214,7 @@ def test_a_rolling_update(fleet: Fleet, record: Record) -> None:
         assert worker.stop() == 0
         slowest = max(slowest, time.monotonic() - terminated)
         worker.start().wait_alive()
+    fleet.pages.let_go()
     found = ended(fleet, job, 60)
     assert found["attempts"] == 0, "no attempt is counted"
     check_result(fleet, job, number, pages)
