@@ -29,7 +29,7 @@ from tests.faults.receiver import Receiver, receiving
 from tests.jobs.postgres import PostgresServer, postgres_server
 
 SETTLE_SECONDS = 180.0  # after the last act: until all jobs have ended and all webhooks have arrived
-EXPIRY_SECONDS = TTL_SECONDS + 150.0  # 30 s for downloads, 66 s until the next sweep, and a margin
+EXPIRY_SECONDS = TTL_SECONDS + 120.0  # 30 s for downloads, 22 s until the next sweep, and a margin
 _POLL_SECONDS = 0.5
 _SHOWN = 20  # violations
 _SETTINGS = {"JOBS_LEASE_SECONDS": f"{LEASE_SECONDS:g}", "MAX_DOCUMENT_MIB": "8"}

@@ -10,7 +10,7 @@ from tests.faults.fleet import KEYS
 from tests.faults.numbered import Kind, sizes
 
 LEASE_SECONDS = 3.0
-TTL_SECONDS = 60.0
+TTL_SECONDS = 30.0
 OUTSTANDING = 12  # jobs of a client without a final state
 MOST_PAGES = 300
 _PAGE_SECONDS = (0.0, 0.0, 0.02, 0.1)

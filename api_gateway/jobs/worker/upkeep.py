@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("jobs")
 
-_PAUSE_SECONDS = 60.0
+_PAUSE_SECONDS = 20.0
 
 
 async def keep_swept(store: JobStore, pause_seconds: float = _PAUSE_SECONDS) -> None:
