@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, case, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Double, Row, case, func, literal_column, or_, select, tuple_
 
 from api_gateway.jobs.job import Job, order_from_json
 from api_gateway.jobs.sql.clock import Now
@@ -31,6 +31,8 @@ _AS_THEY_ARE = (
     "ttl_seconds", "created", "started", "finished", "expires",
 )  # fmt: skip
 
+_FLOATS = [name for name in _AS_THEY_ARE if isinstance(jobs.c[name].type, Double)]
+
 JOB = [jobs.c.options, *(jobs.c[name] for name in _AS_THEY_ARE)]
 """The columns of a job that clients may see."""
 
@@ -49,6 +51,9 @@ POSITION = _position()
 def job_of(row: AnyRow) -> Job:
     """With its position if the row has it."""
     found = {name: getattr(row, name) for name in _AS_THEY_ARE}
+    for name in _FLOATS:
+        if found[name] is not None:
+            found[name] = float(found[name])  # RETURNING gives 203 for 203.0 in SQLite
     return Job(order=order_from_json(orjson.loads(row.options)), position=getattr(row, "position", None), **found)
 
 
