@@ -60,7 +60,6 @@ def together(chart: str, without: str = "") -> tools.Values:
         "pod monitor",
         "keda",
         "keda with jobs",
-        "small",  # too small for jobs
         "jobs on a volume made by hand",
         "keys of another" if without != "keys" else "",
     }
