@@ -47,7 +47,8 @@ test: setup ## Run the tests, except the slow ones
 	@$(BIN)/python -m pytest -m 'not slow and alone'
 
 test-slow: setup ## Run the slow tests
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m 'slow and not waits'
+	@$(BIN)/python -m pytest -m 'slow and waits' -n 3
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check .

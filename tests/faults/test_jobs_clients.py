@@ -22,7 +22,7 @@ from tests.faults.pair import peak_mib, until
 from tests.faults.receiver import Receiver
 from tests.faults.wire import Wire, head
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 NUMBERS = itertools.count(4000)
 PAGES = 6

@@ -20,7 +20,7 @@ from tests.faults.receiver import Receiver
 from tests.faults.wire import Answer
 from tests.jobs.postgres import postgres_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 NUMBERS = itertools.count(1000)
 PAGES = 6

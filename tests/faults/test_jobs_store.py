@@ -25,7 +25,7 @@ from tests.faults.pair import until
 from tests.faults.wire import Answer
 from tests.jobs.postgres import PostgresServer, postgres_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 NUMBERS = itertools.count(3000)
 PAGES = 6

@@ -18,7 +18,7 @@ from tests.faults.fleet import STORES, Fleet, Member, StoreName
 from tests.faults.pair import until
 from tests.faults.receiver import Receiver, receiving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 NUMBERS = itertools.count(5000)
 SLOW_JOBS = 12  # more than go to one host at once

@@ -20,7 +20,7 @@ from tests.faults.fleet import LEASE_SECONDS, STORES, Fleet, Member, StoreName
 from tests.faults.numbered import said
 from tests.faults.pair import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.waits]
 
 NUMBERS = itertools.count(2000)
 PAGES = 8
