@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow test-jobs lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,6 +48,8 @@ test: setup ## Run the tests, except the slow ones
 
 test-slow: setup ## Run the slow tests
 	@$(BIN)/python -m pytest -m 'slow and not waits'
+
+test-jobs: setup ## Run the fault tests of jobs, on both stores
 	@$(BIN)/python -m pytest -m 'slow and waits' -n 3
 
 lint: setup ## Check style and types

@@ -88,11 +88,11 @@ class Run:
         handed = self._handed()
         self.again, broken = checks.read_again(handed, self._fleet.pages.begun_at(), self._reread_by())
         say("waiting for expiry")
-        self._until(lambda: not checks.left_over(self._fleet, self._url), EXPIRY_SECONDS)
+        self._until(lambda: not checks.left_over(self._fleet), EXPIRY_SECONDS)
         return [
             *checks.webhooks(handed, self._receiver),
             *broken,
-            *checks.left_over(self._fleet, self._url),
+            *checks.left_over(self._fleet),
             *checks.logs(self._fleet),
         ]
 

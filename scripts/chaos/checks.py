@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, create_engine, func, select
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection, func, select
 
 from api_gateway.jobs.sql.schema import hooks, inputs, jobs, pages, stored
-from api_gateway.jobs.sql.sqlite import FILE
 from scripts.chaos.killer import Disturbance
 from scripts.chaos.plan import Handed
+from tests.faults import rows
 from tests.faults.fleet import Fleet
 from tests.faults.numbered import said
 from tests.faults.receiver import Receiver
@@ -57,10 +55,9 @@ def read_again(
     return again, broken
 
 
-def left_over(fleet: Fleet, url: str | None) -> list[str]:
+def left_over(fleet: Fleet) -> list[str]:
     """Rows and files that no job owns any more."""
-    where = url.replace("postgresql:", "postgresql+asyncpg:") if url else _sqlite_url(fleet)
-    found = [f"nothing is left after expiry: {what}" for what in asyncio.run(_rows(where))]
+    found = [f"nothing is left after expiry: {what}" for what in rows.read(fleet, _counted)]
     for member in (*fleet.gateways, *fleet.workers):
         files = [path for path in member.temporary.rglob("*") if path.is_file()]
         if files:
@@ -68,26 +65,9 @@ def left_over(fleet: Fleet, url: str | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _sqlite_url(fleet: Fleet) -> str:
-    return f"sqlite:///{fleet.jobs_folder / FILE}"
-
-
-async def _rows(url: str) -> list[str]:
-    if url.startswith("sqlite"):
-        engine = create_engine(url)
-        with engine.connect() as connection:
-            return _counted(connection)
-    remote = create_async_engine(url)
-    try:
-        async with remote.connect() as connected:
-            return await connected.run_sync(_counted)
-    finally:
-        await remote.dispose()
-
-
 def _counted(connection: Connection) -> list[str]:
     counts = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in _OF_JOBS}
-    found = [f"{rows} rows in {name}" for name, rows in counts.items() if rows]
+    found = [f"{count} rows in {name}" for name, count in counts.items() if count]
     if size := connection.scalar(select(func.coalesce(func.sum(stored.c.bytes), 0))):
         found.append(f"{size} bytes counted")
     return found

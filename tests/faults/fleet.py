@@ -139,7 +139,7 @@ class Fleet:
         """
         folder.mkdir(exist_ok=True)
         self.stop = Stop(folder)
-        self.folder, self.store, self._database_url = folder, store, database_url
+        self.folder, self.store, self.database_url = folder, store, database_url
         self.pages = Pages(folder)
         self.jobs_folder = folder / "jobs"
         self._environment = {**self.stop.environment, **(environment or {})}
@@ -167,8 +167,8 @@ class Fleet:
         model: Member | None = None,
     ) -> Member:
         """A further process of the gateway, not started."""
-        if self._database_url is not None:
-            settings = {"JOBS_DATABASE_URL": self._database_url, **settings}
+        if self.database_url is not None:
+            settings = {"JOBS_DATABASE_URL": self.database_url, **settings}
         env = _prefixed("API_GATEWAY_", {**self._settings, **settings})
         env |= {**self._environment, **(environment or {})}
 

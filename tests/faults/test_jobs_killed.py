@@ -17,6 +17,7 @@ from tests.faults.held import Moment
 from tests.faults.numbered import make, said
 from tests.faults.pair import until
 from tests.faults.receiver import Receiver
+from tests.faults.rows import stored_pages
 from tests.faults.wire import Answer
 from tests.jobs.postgres import postgres_server
 
@@ -98,9 +99,9 @@ def test_the_worker_is_killed(fleet: Fleet, record: Record, receiver: Receiver, 
     )
     worker = fleet.member(fleet.stop.wait())
     worker.kill()
+    before = stored_pages(fleet, job)
     began = time.monotonic()
     worker.start().wait_alive()
-    before = stored(gateway.port, job)
     ended(fleet, job)
     record.saw(f"{fleet.store}: {moment}; from the kill to the end", "complete", time.monotonic() - began)
     check_result(fleet, job, number, PAGES)
