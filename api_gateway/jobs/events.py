@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import orjson
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from api_gateway.jobs.schemas import job_json
+from api_gateway.jobs.waking import woken
 from api_gateway.jobs.watching import Listener
 
 if TYPE_CHECKING:
@@ -54,10 +54,7 @@ class JobEvents(EventSourceResponse):
                 yield _event("progress", job)
             if listener.is_over:
                 return
-            try:
-                async with asyncio.timeout(_PING_SECONDS):
-                    await listener.changed.wait()
-            except TimeoutError:
+            if not await woken(listener.changed, _PING_SECONDS):
                 yield KEEPALIVE_COMMENT
             listener.changed.clear()
         yield _event("end", job)

@@ -106,7 +106,7 @@ class JobStore(Protocol):
         """The document itself failed, with an error that will not pass."""
 
     async def may_read(self, tenant: str, quotas: Quotas) -> bool:
-        """Whether the tenant has pages left in this minute. A worker asks before each page."""
+        """Whether the tenant has pages left in this minute. A worker asks before each page if there is a limit."""
 
     async def release(self, claim: Claim, seconds: float = 0) -> bool:
         """Put the job back into the queue with its turn, for others after `seconds`; no attempt is counted."""

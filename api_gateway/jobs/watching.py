@@ -8,6 +8,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from api_gateway.jobs.waking import woken
 from service_kit.errors import Overloaded, ServiceError
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ class JobWatch:
                     listener.end()
                 return
             await asyncio.sleep(max(_LEAST_SECONDS, _LEAST_SHARE * (time.monotonic() - began)))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS):
-                    await self._woken.wait()
+            await woken(self._woken, _POLL_SECONDS)
 
     async def _look(self) -> None:
         asked = list(self._listeners)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api_gateway.formats import FORMATS
-from api_gateway.http_answer import FAILED_HEADER
 from api_gateway.jobs.schemas import JobSchema
 from api_gateway.routes import ocr_docs
-from api_gateway.schemas import OcrAnswer
 from api_gateway.uploads.multipart import FIELD, PASSWORD_FIELD
 
 _FILE, _PASSWORD = (ocr_docs.FIELDS[name] for name in (FIELD, PASSWORD_FIELD))
@@ -60,18 +57,8 @@ STATUS: dict[str, Any] = {
     "content": {"application/json": {"schema": JobSchema.model_json_schema()}},
 }
 RESULT: dict[str, Any] = {
+    **ocr_docs.ANSWER,
     "description": "As for `POST /gateway/ocr`. Before the end, NDJSON has the pages so far and no last line.",
-    "headers": {
-        FAILED_HEADER: {
-            "description": "With allow_partial: pages without text, because they could not be read.",
-            "schema": {"type": "string", "examples": ["3,7"]},
-        },
-    },
-    "content": {
-        known.media_type: {"schema": {"type": "string", "description": known.description}}
-        for known in FORMATS.values()
-    }
-    | {FORMATS["json"].media_type: {"schema": OcrAnswer.model_json_schema()}},
 }
 EVENTS: dict[str, Any] = {
     "description": "Events `progress` and at last `end`, with the job's JSON as data; their id is `pages_done`.",

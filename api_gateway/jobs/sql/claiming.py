@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, select, true, update
 
 from api_gateway.answer import failed_page
 from api_gateway.errors import DOCUMENT_KILLS_WORKER, WORKER_LOST
@@ -52,18 +52,15 @@ def claimable(quotas: Quotas) -> ColumnElement[bool]:
     return and_(QUEUED, jobs.c.not_before <= Now(), jobs.c.tenant.not_in(running), _may_read(quotas))
 
 
-def _may_read(quotas: Quotas) -> ColumnElement[bool]:
+def _may_read(quotas: Quotas, tenant: ColumnElement[str] = jobs.c.tenant) -> ColumnElement[bool]:
     """The tenant has pages left in this minute."""
     read = select(usage.c.tenant).where(usage.c.minute == MINUTE).group_by(usage.c.tenant)
     used_up = read.having(func.sum(usage.c.pages) >= quotas.pages_a_minute)
-    return jobs.c.tenant.not_in(used_up) if quotas.pages_a_minute else true()
+    return tenant.not_in(used_up) if quotas.pages_a_minute else true()
 
 
 def may_read(connection: Connection, tenant: str, quotas: Quotas) -> bool:
-    read = select(func.coalesce(func.sum(usage.c.pages), 0)).where(
-        usage.c.tenant == tenant, usage.c.minute == MINUTE
-    )
-    return not quotas.pages_a_minute or connection.scalars(read).one() < quotas.pages_a_minute
+    return bool(connection.scalar(select(_may_read(quotas, literal(tenant)))))
 
 
 def _lost(connection: Connection, quotas: Quotas) -> AnyRow | None:

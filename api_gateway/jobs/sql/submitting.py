@@ -14,6 +14,7 @@ from api_gateway.jobs.job import Job, NewJob, Quotas, order_to_json
 from api_gateway.jobs.sql.accounts import NOBODY, add_bytes, shard, stored_bytes
 from api_gateway.jobs.sql.claiming import claimable
 from api_gateway.jobs.sql.clock import SUBMIT, Now, lock
+from api_gateway.jobs.sql.drivers import RETRY_SECONDS
 from api_gateway.jobs.sql.ending import erase
 from api_gateway.jobs.sql.reading import with_positions
 from api_gateway.jobs.sql.rows import QUEUE, QUEUED, AnyRow, locked
@@ -21,12 +22,10 @@ from api_gateway.jobs.sql.schema import inputs, jobs
 
 Last = dict[str, tuple[int, bytes]]
 
-_RETRY_SECONDS = 10
-
 
 def put_piece(connection: Connection, job_id: str, number: int, piece: bytes, most_bytes: int) -> None:
     if (connection.scalar(stored_bytes()) or 0) + len(piece) > most_bytes:
-        raise NoSpace(retry_after=_RETRY_SECONDS)
+        raise NoSpace(retry_after=RETRY_SECONDS)
     _put(connection, {job_id: (number, piece)})
     add_bytes(connection, {(NOBODY, shard(job_id)): len(piece)})
 
@@ -57,7 +56,7 @@ def submit(connection: Connection, new: Sequence[NewJob], quotas: Quotas, last: 
     if any(sizes[job_id] for job_id in known):
         connection.execute(delete(inputs).where(inputs.c.job.in_(known)))
     if (connection.scalar(stored_bytes()) or 0) + sum(changes.values()) > quotas.store_bytes:
-        raise NoSpace(retry_after=_RETRY_SECONDS)
+        raise NoSpace(retry_after=RETRY_SECONDS)
     add_bytes(connection, changes)
     found = with_positions(connection, [*ids.values()])
     return [found[ids[job.id]] for job in new]
@@ -107,13 +106,13 @@ def _check_quotas(connection: Connection, tenant: str, added: Sequence[NewJob], 
     row = connection.execute(select(count.label("queued"), largest.label("turn"), size.label("bytes"))).one()
     if mine and row.queued + len(mine) > quotas.queued:
         raise TooManyJobs(
-            f"This API key may have {quotas.queued} queued jobs. Try again later.", retry_after=_RETRY_SECONDS
+            f"This API key may have {quotas.queued} queued jobs. Try again later.", retry_after=RETRY_SECONDS
         )
     if mine and row.bytes + sum(job.size for job in mine) > quotas.tenant_bytes:
         raise TooManyJobs(
             f"This API key may store {quotas.tenant_bytes >> 20} MiB of files and pages. "
             "Delete jobs that are no longer needed.",
-            retry_after=_RETRY_SECONDS,
+            retry_after=RETRY_SECONDS,
         )
     return max(_least_turn(connection, quotas), -1 if row.turn is None else row.turn + 1)
 

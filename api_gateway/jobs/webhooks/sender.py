@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from api_gateway.errors import StoreUnavailable
+from api_gateway.jobs.waking import woken
 from api_gateway.jobs.webhooks.addresses import Allowed, host_of
 from api_gateway.jobs.webhooks.schedule import pause_after
 from api_gateway.jobs.webhooks.transport import CallFailed, CheckedTransport
@@ -83,7 +84,7 @@ class HookSender:
                 except Exception:
                     log.exception("webhooks could not be claimed")
                     poll = min(poll * 2, _LONGEST_POLL_SECONDS)
-                await self._pause(poll)
+                await woken(self._awake, poll)
         finally:
             await self._end()
 
@@ -161,13 +162,6 @@ class HookSender:
                         return
         except TimeoutError:
             log.warning("the outcome of a webhook was not stored: it is sent again", extra={"job": hook.job})
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._awake.wait()
-        except TimeoutError:
-            pass
 
     async def _end(self) -> None:
         """Let tries in flight end if they soon do; the others are made again by another process."""

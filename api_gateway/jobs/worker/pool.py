@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import platform
 import time
@@ -11,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from api_gateway.errors import NoSpace, StoreUnavailable
+from api_gateway.jobs.waking import woken
 from api_gateway.jobs.worker.attempt import JobAttempt, JobTools
 from api_gateway.jobs.worker.ending import AttemptEnded
 from api_gateway.jobs.worker.pauses import Pauses
@@ -84,7 +84,7 @@ class JobWorker:
                         self._start(claim, asked)
                         continue
                     pause = self._store_pauses.next() if self._is_store_down else pause
-                await self._wait(pause)
+                await woken(self._woken, pause)
         finally:
             draining.cancel()
             await self._let_all_go()
@@ -139,11 +139,6 @@ class JobWorker:
         finally:
             for way in ways:
                 way.cancel()
-
-    async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
 
     async def _look_for_drain(self) -> None:
         while not self._is_draining():  # noqa: ASYNC110 - set by a signal handler
