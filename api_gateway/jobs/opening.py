@@ -27,4 +27,5 @@ def make_store(settings: JobSettings, event: Event, on_end: Callable[[Job], None
         driver = SqliteDriver(settings.jobs_dir)
     else:
         raise ValueError("there are no jobs: neither JOBS_DIR nor JOBS_DATABASE_URL is set")
-    return SqlStore(driver, event, settings.quotas.store_bytes, on_end)
+    quotas = settings.quotas
+    return SqlStore(driver, event, quotas.store_bytes, on_end, counts_pages=quotas.pages_a_minute > 0)

@@ -34,16 +34,20 @@ class SqlStore:
         store_bytes: int,
         on_end: Callable[[Job], None] | None = None,
         linger_seconds: float = _LINGER_SECONDS,
+        *,
+        counts_pages: bool = True,
     ) -> None:
         """`on_end` is told of each job that this process has ended, after the commit.
 
         `linger_seconds`: from a job's expiry until `sweep` removes it, so that a download under way can end.
+        `counts_pages`: for the limit of pages a minute.
         """
         self._driver = driver
         self._event = event
         self._store_bytes = store_bytes
         self._on_end = on_end or (lambda _job: None)
         self._linger_seconds = linger_seconds
+        self._counts_pages = counts_pages
 
     async def open(self) -> None:
         await self._driver.open()
@@ -93,11 +97,14 @@ class SqlStore:
                 yield StoredPage(number, await asyncio.to_thread(zlib.decompress, line), failed)
 
     async def file(self, job_id: str) -> AsyncIterator[bytes]:
-        for number in range(max(1, await self._driver.read(reading.pieces, job_id))):
-            piece = await self._driver.read(reading.piece, job_id, number)
-            if piece is None:
+        number, count = 0, 1
+        while number < count:
+            found = await self._driver.read(reading.piece, job_id, number)
+            if found is None:
                 raise NotFound(_GONE)
+            piece, count = found
             yield piece
+            number += 1
 
     async def claim(self, owner: str, lease_seconds: float, quotas: Quotas) -> Claim | None:
         """A caller that is cancelled meanwhile leaves no claimed job behind."""
@@ -126,7 +133,13 @@ class SqlStore:
         line = await asyncio.to_thread(zlib.compress, page.line, 1)
         return self._tell(
             await self._driver.add(
-                self._ending(working.add_page), claim, page.number, line, page.failed, lease_seconds
+                self._ending(working.add_page),
+                claim,
+                page.number,
+                line,
+                page.failed,
+                lease_seconds,
+                self._counts_pages,
             )
         )
 

@@ -143,7 +143,7 @@ def small(fleet_of: FleetOf, store: StoreName) -> Iterator[tuple[Fleet, Path]]:
         if store == "sqlite":
             fleet = fleet_of(store)
             fleet.jobs_folder.mkdir()
-            folder = opened.enter_context(small_disk(fleet.jobs_folder, 8))
+            folder = opened.enter_context(small_disk(fleet.jobs_folder, 32))  # 16 of them are its reserve
         else:
             server = opened.enter_context(postgres_server(durable=True))
             folder = server.folder / "space"

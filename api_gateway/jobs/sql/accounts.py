@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, Table, cast, func, select
+from sqlalchemy import BigInteger, Connection, Table, cast, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api_gateway.jobs.sql.clock import Now
@@ -34,10 +35,8 @@ def add_bytes(connection: Connection, changes: Mapping[tuple[str, int], int]) ->
             upsert(connection, stored, {"tenant": tenant, "shard": part}, {"bytes": amount})
 
 
-def stored_bytes(tenant: str | None = None) -> Select[int]:
-    """Of one tenant, or of all."""
-    query = select(cast(func.coalesce(func.sum(stored.c.bytes), 0), BigInteger))
-    return query if tenant is None else query.where(stored.c.tenant == tenant)
+STORED_BYTES = select(cast(func.coalesce(func.sum(stored.c.bytes), 0), BigInteger))
+"""Of all tenants."""
 
 
 def count_page(connection: Connection, tenant: str, job_id: str, at: float) -> None:
@@ -48,16 +47,29 @@ def upsert(
     connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], *, add: bool = True
 ) -> None:
     """Insert the row, or add the values to those of the row that is there (or set them)."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).values(**key, **values)
-    there = {
-        name: table.c[name] + statement.excluded[name] if add else statement.excluded[name] for name in values
-    }
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=there))
+    statement = _upsert(connection.dialect.name, table, (*key,), (*values,), add)
+    connection.execute(statement, {**key, **values})
 
 
 def insert_once(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     """Insert the row; False if there is one."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).values(**key, **values).on_conflict_do_nothing(index_elements=list(key))
-    return connection.execute(statement).rowcount == 1
+    statement = _insert_once(connection.dialect.name, table, (*key,))
+    return connection.execute(statement, {**key, **values}).rowcount == 1
+
+
+@cache
+def _upsert(dialect: str, table: Table, key: tuple[str, ...], values: tuple[str, ...], add: bool) -> Any:
+    statement = _insert(dialect, table)
+    there = {
+        name: table.c[name] + statement.excluded[name] if add else statement.excluded[name] for name in values
+    }
+    return statement.on_conflict_do_update(index_elements=key, set_=there)
+
+
+@cache
+def _insert_once(dialect: str, table: Table, key: tuple[str, ...]) -> Any:
+    return _insert(dialect, table).on_conflict_do_nothing(index_elements=key)
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)

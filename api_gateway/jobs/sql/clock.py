@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Double, func, select
+from sqlalchemy import Connection, Double, Integer, bindparam, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -30,10 +30,13 @@ def _postgresql(_element: Now, _compiler: Any, **_options: Any) -> str:
     return "(extract(epoch FROM statement_timestamp())::float8)"
 
 
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("what", type_=Integer()), func.hashtext(bindparam("whose"))))
+
+
 def lock(connection: Connection, what: int, whose: str = "") -> None:
     """Wait until no other transaction has this lock, and hold it until the end of this one.
 
     SQLite needs none: it has one writer.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(what, func.hashtext(whose))))
+        connection.execute(_LOCK, {"what": what, "whose": whose})

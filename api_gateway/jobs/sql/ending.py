@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, case, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert
 
 from api_gateway.jobs.job import FINAL, Job, State
 from api_gateway.jobs.sql.accounts import add_bytes, shard
-from api_gateway.jobs.sql.clock import Now
-from api_gateway.jobs.sql.rows import ALIVE, JOB, AnyRow, job_of, locked
+from api_gateway.jobs.sql.rows import ALIVE, LOCKED, AnyRow, change, job_of
 from api_gateway.jobs.sql.schema import hooks, inputs, jobs, pages
 from api_gateway.jobs.webhooks.addresses import host_of
 
 Event = Callable[[Job], bytes]
 """The body of the webhook for a job that has just ended."""
 
+_COUNTS = "pages_total", "pages_done", "pages_failed"
 _WITH_RESULT: tuple[State, ...] = ("complete", "partial")
+
+
+_OWN = LOCKED.where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"), ALIVE)
 
 
 class Ends:
@@ -33,29 +36,30 @@ class Ends:
 def finish(
     connection: Connection,
     ends: Ends,
-    job_id: str,
+    row: AnyRow,
     state: State,
     *,
     code: str | None = None,
     detail: str | None = None,
+    **also: Any,
 ) -> None:
-    """Set the final state of a job whose row is locked, and queue its webhooks."""
+    """Set the final state of a job whose row is locked, and other values, and queue its webhooks."""
     values = {
+        **also,
         "state": state,
         "code": code,
         "detail": detail,
         "owner": None,
         "lease_until": None,
         "begun": None,
-        "finished": Now(),
-        "expires": Now() + jobs.c.ttl_seconds,
-        "webhook_state": case((jobs.c.webhook_url.is_not(None), "pending")),
+        "finished": row.at,
+        "expires": row.at + row.ttl_seconds,
+        "webhook_state": None if row.webhook_url is None else "pending",
     }
     if state in _WITH_RESULT:
-        values["result_state"] = case((jobs.c.result_url.is_not(None), "pending"))
-    job = job_of(
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values).returning(*JOB)).one()
-    )
+        values["result_state"] = None if row.result_url is None else "pending"
+    change(connection, row.id, values)
+    job = job_of(row, values)
     if job.webhook_state is not None and job.webhook_url is not None:
         _add_hook(connection, job, "webhook", job.webhook_url, ends.event(job))
     if job.result_state is not None and job.result_url is not None:
@@ -63,27 +67,29 @@ def finish(
     ends.jobs.append(job)
 
 
-def finish_if_read(connection: Connection, ends: Ends, row: AnyRow) -> bool:
-    """End a job all of whose pages have an outcome. `row` is up to date."""
-    if row.pages_total is None or row.pages_done < row.pages_total:
+def finish_if_read(connection: Connection, ends: Ends, row: AnyRow, **also: Any) -> bool:
+    """End a job all of whose pages have an outcome; `also`: what changes in its row, which is not written yet."""
+    total, done, failed = (also.get(name, getattr(row, name)) for name in _COUNTS)
+    if total is None or done < total:
         return False
-    if row.pages_failed == 0:
-        finish(connection, ends, row.id, "complete")
-    elif row.pages_failed < row.pages_done:
-        finish(connection, ends, row.id, "partial")
+    if failed == 0:
+        finish(connection, ends, row, "complete", **also)
+    elif failed < done:
+        finish(connection, ends, row, "partial", **also)
     else:
-        finish(connection, ends, row.id, "failed", code="pages_failed", detail="No page could be read.")
+        none = "No page could be read."
+        finish(connection, ends, row, "failed", code="pages_failed", detail=none, **also)
     return True
 
 
 def remove(connection: Connection, ends: Ends, tenant: str, job_id: str) -> Literal["cancelled", "removed"] | None:
-    row = locked(connection, jobs.c.id == job_id, jobs.c.tenant == tenant, ALIVE)
+    row = connection.execute(_OWN, {"job_id": job_id, "tenant": tenant}).first()
     if row is None:
         return None
     if row.state in FINAL:
         erase(connection, [row])
         return "removed"
-    finish(connection, ends, job_id, "cancelled")
+    finish(connection, ends, row, "cancelled")
     return "cancelled"
 
 
@@ -112,4 +118,4 @@ def _add_hook(connection: Connection, job: Job, kind: Literal["webhook", "result
         "due": job.finished,
         "created": job.finished,
     }
-    connection.execute(insert(hooks).values(**hook))
+    connection.execute(insert(hooks), hook)

@@ -75,7 +75,21 @@ class PostgresDriver:
             self._try(lambda connection: work(connection, *args, **kwargs)), _TRANSACTION_SECONDS
         )
 
-    add = read = write
+    add = write
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Each statement alone, without the begin and the end of a transaction.
+
+        A pooler might give each message of a statement to another server.
+        """
+        if not self._is_open:
+            await self.open()
+        return await self._limited(
+            self._try(lambda connection: work(connection, *args, **kwargs), alone=not self._is_pooled),
+            _TRANSACTION_SECONDS,
+        )
 
     async def shrink(self) -> None:
         """Autovacuum does it."""
@@ -98,21 +112,28 @@ class PostgresDriver:
                 pool_size=_CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=_TRANSACTION_SECONDS,
-                pool_pre_ping=True,
                 pool_recycle=1800,
                 hide_parameters=True,
             )
         await self._try(migrate)
 
-    async def _try(self, work: Callable[[Connection], _T]) -> _T:
+    async def _try(self, work: Callable[[Connection], _T], *, alone: bool = False) -> _T:
+        """Again after a conflict, or if the connection was lost before the commit: nothing was written."""
         for attempt in range(1, _TRIES + 1):
+            committing = False
             try:
-                async with self._opened.begin() as connection:
-                    if self._is_pooled:
+                async with self._opened.connect() as connection:
+                    if alone:
+                        await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    elif self._is_pooled:
                         await connection.execute(_SET_LIMITS)
-                    return await connection.run_sync(work)
+                    found = await connection.run_sync(work)
+                    committing = True
+                    await connection.commit()
+                    return found
             except DBAPIError as error:
-                if sqlstate(error) not in _CONFLICTS or attempt == _TRIES:
+                is_unwritten = error.connection_invalidated and not committing
+                if not (is_unwritten or sqlstate(error) in _CONFLICTS) or attempt == _TRIES:
                     raise
         raise AssertionError("not reached")
 

@@ -1,11 +1,28 @@
-"""Rows to jobs, and the conditions that several transactions share."""
+"""Rows to jobs, and the conditions and statements that several transactions share.
+
+Here and in the modules beside it, statements that run often are built once: that takes longer than to run them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Double, Row, case, func, literal_column, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Row,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from api_gateway.jobs.job import Job, order_from_json
 from api_gateway.jobs.sql.clock import Now
@@ -48,18 +65,28 @@ POSITION = _position()
 """How many queued jobs are before this one; NULL unless it is queued."""
 
 
-def job_of(row: AnyRow) -> Job:
-    """With its position if the row has it."""
+def job_of(row: AnyRow, changed: Mapping[str, Any] | None = None) -> Job:
+    """With its position if the row has it; with values of the row that were changed since."""
     found = {name: getattr(row, name) for name in _AS_THEY_ARE}
+    if changed:
+        found |= {name: value for name, value in changed.items() if name in found}
     for name in _FLOATS:
         if found[name] is not None:
             found[name] = float(found[name])  # RETURNING gives 203 for 203.0 in SQLite
     return Job(order=order_from_json(orjson.loads(row.options)), position=getattr(row, "position", None), **found)
 
 
-def locked(connection: Connection, *conditions: ColumnElement[bool]) -> AnyRow | None:
-    """The whole row of a job, which no other transaction changes until the end of this one, and the time as `at`.
+WHOLE = select(jobs, Now().label("at"))
+"""Rows of jobs, and when they were looked at."""
 
-    A row that another transaction changes meanwhile is looked at again after that.
-    """
-    return connection.execute(select(jobs, Now().label("at")).where(*conditions).with_for_update()).first()
+LOCKED = WHOLE.with_for_update()
+"""The same for jobs that no other transaction changes until the end of this one.
+
+A row that another transaction changes meanwhile is looked at again after that.
+"""
+
+_CHANGE = update(jobs).where(jobs.c.id == bindparam("changed_id"))
+
+
+def change(connection: Connection, job_id: str, values: Mapping[str, Any]) -> None:
+    connection.execute(_CHANGE, {"changed_id": job_id, **values})

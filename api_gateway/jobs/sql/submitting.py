@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 
 from api_gateway.errors import IdempotencyMismatch, NoSpace, TooManyJobs
 from api_gateway.jobs.job import Job, NewJob, Quotas, order_to_json
-from api_gateway.jobs.sql.accounts import NOBODY, add_bytes, shard, stored_bytes
-from api_gateway.jobs.sql.claiming import claimable
+from api_gateway.jobs.sql.accounts import NOBODY, STORED_BYTES, add_bytes, shard
+from api_gateway.jobs.sql.claiming import claimable, limits
 from api_gateway.jobs.sql.clock import SUBMIT, Now, lock
 from api_gateway.jobs.sql.drivers import RETRY_SECONDS
 from api_gateway.jobs.sql.ending import erase
 from api_gateway.jobs.sql.reading import with_positions
-from api_gateway.jobs.sql.rows import QUEUE, QUEUED, AnyRow, locked
-from api_gateway.jobs.sql.schema import inputs, jobs
+from api_gateway.jobs.sql.rows import LOCKED, QUEUE, QUEUED, AnyRow
+from api_gateway.jobs.sql.schema import inputs, jobs, stored
 
 Last = dict[str, tuple[int, bytes]]
 
+_PUT = insert(inputs).values(created=Now())
+_ADD = insert(jobs).values(created=Now())
+_SIZES = (
+    select(inputs.c.job, inputs.c.size)
+    .where(inputs.c.job.in_(bindparam("ids", expanding=True)))
+    .order_by(inputs.c.job, inputs.c.number)
+    .with_for_update()
+)
+_KEY = jobs.c.tenant == bindparam("tenant"), jobs.c.idempotency_key == bindparam("key")
+_KNOWN = select(jobs.c.id, jobs.c.fingerprint, (jobs.c.expires <= Now()).label("expired")).where(*_KEY)
+_GONE = LOCKED.where(*_KEY)
+
 
 def put_piece(connection: Connection, job_id: str, number: int, piece: bytes, most_bytes: int) -> None:
-    if (connection.scalar(stored_bytes()) or 0) + len(piece) > most_bytes:
+    if (connection.scalar(STORED_BYTES) or 0) + len(piece) > most_bytes:
         raise NoSpace(retry_after=RETRY_SECONDS)
     _put(connection, {job_id: (number, piece)})
     add_bytes(connection, {(NOBODY, shard(job_id)): len(piece)})
@@ -45,8 +58,10 @@ def submit(connection: Connection, new: Sequence[NewJob], quotas: Quotas, last: 
         lock(connection, SUBMIT, tenant)
     ids = _ids(connection, new)
     added = [job for job in new if ids[job.id] == job.id]
-    turns = {tenant: _check_quotas(connection, tenant, added, quotas) for tenant in tenants}
-    sizes = _sizes(connection, [job.id for job in new])
+    turns, in_store = {}, 0
+    for tenant in tenants:
+        turns[tenant], in_store = _check_quotas(connection, tenant, added, quotas)
+    sizes = _sizes(connection, [job.id for job in new if job.id not in last or last[job.id][0] > 0])
     changes: Counter[tuple[str, int]] = Counter()
     for job in new:
         changes[NOBODY, shard(job.id)] -= sizes[job.id]
@@ -55,7 +70,7 @@ def submit(connection: Connection, new: Sequence[NewJob], quotas: Quotas, last: 
     known = [job.id for job in new if ids[job.id] != job.id]
     if any(sizes[job_id] for job_id in known):
         connection.execute(delete(inputs).where(inputs.c.job.in_(known)))
-    if (connection.scalar(stored_bytes()) or 0) + sum(changes.values()) > quotas.store_bytes:
+    if in_store + sum(changes.values()) > quotas.store_bytes:
         raise NoSpace(retry_after=RETRY_SECONDS)
     add_bytes(connection, changes)
     found = with_positions(connection, [*ids.values()])
@@ -85,25 +100,20 @@ def _ids(connection: Connection, new: Sequence[NewJob]) -> dict[str, str]:
 
 def _known(connection: Connection, tenant: str, key: str) -> AnyRow | None:
     """The job with this idempotency key; an expired one is removed."""
-    mine = jobs.c.tenant == tenant, jobs.c.idempotency_key == key
-    expired = (jobs.c.expires <= Now()).label("expired")
-    row = connection.execute(select(jobs.c.id, jobs.c.fingerprint, expired).where(*mine)).first()
+    mine = {"tenant": tenant, "key": key}
+    row = connection.execute(_KNOWN, mine).first()
     if row is None or not row.expired:
         return row
-    gone = locked(connection, *mine)
+    gone = connection.execute(_GONE, mine).first()
     if gone is not None:  # the sweep may have been first
         erase(connection, [gone])
     return None
 
 
-def _check_quotas(connection: Connection, tenant: str, added: Sequence[NewJob], quotas: Quotas) -> int:
-    """The turn of the tenant's next job."""
+def _check_quotas(connection: Connection, tenant: str, added: Sequence[NewJob], quotas: Quotas) -> tuple[int, int]:
+    """The turn of the tenant's next job, and the stored bytes of all tenants."""
     mine = [job for job in added if job.tenant == tenant]
-    own = jobs.c.tenant == tenant, QUEUED
-    count = select(func.count()).where(*own).scalar_subquery()
-    largest = select(func.max(jobs.c.turn)).where(*own).scalar_subquery()
-    size = stored_bytes(tenant).scalar_subquery()
-    row = connection.execute(select(count.label("queued"), largest.label("turn"), size.label("bytes"))).one()
+    row = connection.execute(_quotas(quotas.pages_a_minute > 0), {"tenant": tenant, **limits(quotas)}).one()
     if mine and row.queued + len(mine) > quotas.queued:
         raise TooManyJobs(
             f"This API key may have {quotas.queued} queued jobs. Try again later.", retry_after=RETRY_SECONDS
@@ -114,20 +124,29 @@ def _check_quotas(connection: Connection, tenant: str, added: Sequence[NewJob], 
             "Delete jobs that are no longer needed.",
             retry_after=RETRY_SECONDS,
         )
-    return max(_least_turn(connection, quotas), -1 if row.turn is None else row.turn + 1)
+    return max(row.least, row.turn + 1), row.in_store
 
 
-def _least_turn(connection: Connection, quotas: Quotas) -> int:
-    """The least turn of a queued job that could be claimed now; if there is none, of all queued jobs; else 0.
+@cache
+def _quotas(is_limited: bool) -> Select[Any]:
+    """What the tenant has, its last turn or -1, and the least turn of a queued job that could be claimed now.
 
-    A job that waits for its tenant's quota does not count: its turn may be long past, and a new tenant that got it
-    would be served before those whose turn it is.
+    If no job could, the least of all queued jobs; else 0. A job that waits for its tenant's quota does not count:
+    its turn may be long past, and a new tenant that got it would be served before those whose turn it is.
     """
-    for condition in (claimable(quotas), QUEUED):
-        first = select(jobs.c.turn).with_hint(*QUEUE).where(condition).order_by(jobs.c.turn).limit(1)
-        if (found := connection.scalar(first)) is not None:
-            return int(found)
-    return 0
+    own = jobs.c.tenant == bindparam("tenant"), QUEUED
+    last = select(func.max(jobs.c.turn)).where(*own).scalar_subquery()
+    least = (
+        select(jobs.c.turn).with_hint(*QUEUE).where(condition).order_by(jobs.c.turn).limit(1).scalar_subquery()
+        for condition in (claimable(is_limited), QUEUED)
+    )
+    return select(
+        select(func.count()).where(*own).scalar_subquery().label("queued"),
+        func.coalesce(last, -1).label("turn"),
+        STORED_BYTES.where(stored.c.tenant == bindparam("tenant")).scalar_subquery().label("bytes"),
+        STORED_BYTES.scalar_subquery().label("in_store"),
+        func.coalesce(*least, 0).label("least"),
+    )
 
 
 def _add(
@@ -150,7 +169,7 @@ def _add(
         changes[job.tenant, shard(job.id)] += size
         rows.append(_row(job, turns[job.tenant]))
         turns[job.tenant] += 1
-    connection.execute(insert(jobs).values(created=Now()), rows)
+    connection.execute(_ADD, rows)
 
 
 def _row(job: NewJob, turn: int) -> dict[str, Any]:
@@ -190,13 +209,14 @@ def _put(connection: Connection, pieces: Last) -> None:
         {"job": job_id, "number": number, "size": len(piece), "piece": piece}
         for job_id, (number, piece) in pieces.items()
     ]
-    connection.execute(insert(inputs).values(created=Now()), rows)
+    connection.execute(_PUT, rows)
 
 
 def _sizes(connection: Connection, ids: Sequence[str]) -> defaultdict[str, int]:
     """The bytes of the stored pieces of each job, which no other transaction removes meanwhile."""
     sizes: defaultdict[str, int] = defaultdict(int)
-    mine = select(inputs.c.job, inputs.c.size).where(inputs.c.job.in_(ids))
-    for row in connection.execute(mine.order_by(inputs.c.job, inputs.c.number).with_for_update()):
+    if not ids:
+        return sizes
+    for row in connection.execute(_SIZES, {"ids": ids}):
         sizes[row.job] += row.size
     return sizes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, case, delete, func, select
 
 from api_gateway.jobs.job import Backlog
-from api_gateway.jobs.sql.accounts import MINUTE, stored_bytes
+from api_gateway.jobs.sql.accounts import MINUTE, STORED_BYTES
 from api_gateway.jobs.sql.clock import Now
 from api_gateway.jobs.sql.ending import erase
 from api_gateway.jobs.sql.rows import QUEUED, RUNNING
@@ -63,7 +63,7 @@ def backlog(connection: Connection) -> Backlog:
         running=running,
         pages_unread=queued_pages + running_pages,
         oldest_seconds=queued_age,
-        stored_bytes=connection.scalar(stored_bytes()) or 0,
+        stored_bytes=connection.scalar(STORED_BYTES) or 0,
         hooks_pending=hook.pending,
         hooks_oldest_seconds=max(0.0, hook.age),
     )

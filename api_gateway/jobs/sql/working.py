@@ -5,29 +5,53 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, update
+from sqlalchemy import BindParameter, Connection, Double, bindparam, case, update
 
 from api_gateway.jobs.job import Claim
 from api_gateway.jobs.sql.accounts import add_bytes, count_page, insert_once, shard
 from api_gateway.jobs.sql.clock import Now
 from api_gateway.jobs.sql.ending import Ends, finish, finish_if_read
-from api_gateway.jobs.sql.rows import RUNNING, AnyRow, locked
+from api_gateway.jobs.sql.rows import LOCKED, RUNNING, change
 from api_gateway.jobs.sql.schema import jobs, pages
+
+_HELD = (
+    jobs.c.id == bindparam("claimed_id"),
+    RUNNING,
+    jobs.c.owner == bindparam("claimed_by"),
+    jobs.c.claim_number == bindparam("claimed_as"),
+    jobs.c.lease_until > Now(),
+)
+"""The claim holds: its lease has not ended, and nobody has claimed or ended the job since."""
+
+_SECONDS: BindParameter[float] = bindparam("seconds", type_=Double())
+_ROW = LOCKED.where(*_HELD)
+_CHANGE = update(jobs).where(*_HELD)
+_RENEW = _CHANGE.values(lease_until=Now() + _SECONDS)
+_RELEASE = _CHANGE.values(
+    state="queued",
+    owner=None,
+    lease_until=None,
+    begun=None,
+    not_before=case((_SECONDS > 0, Now() + _SECONDS), else_=0.0),
+)
 
 
 def renew(connection: Connection, claim: Claim, lease_seconds: float) -> bool:
-    return _change(connection, claim, lease_until=Now() + lease_seconds) is not None
+    return connection.execute(_RENEW, _of(claim, seconds=lease_seconds)).rowcount == 1
 
 
 def opened(connection: Connection, ends: Ends, claim: Claim, page_count: int, pages_total: int) -> bool:
-    row = _change(connection, claim, page_count=page_count, pages_total=pages_total)
-    if row is not None:
-        finish_if_read(connection, ends, row)
-    return row is not None
+    row = connection.execute(_ROW, _of(claim)).first()
+    if row is None:
+        return False
+    counts = {"page_count": page_count, "pages_total": pages_total}
+    if not finish_if_read(connection, ends, row, **counts):
+        change(connection, row.id, counts)
+    return True
 
 
 def begin_page(connection: Connection, claim: Claim, number: int) -> bool:
-    return _change(connection, claim, begun=number) is not None
+    return connection.execute(_CHANGE, _of(claim, begun=number)).rowcount == 1
 
 
 def add_page(
@@ -38,9 +62,10 @@ def add_page(
     line: bytes,
     failed: bool,
     lease_seconds: float,
+    is_counted: bool,
 ) -> bool:
-    """`line` is compressed."""
-    row = locked(connection, *_held(claim))
+    """`line` is compressed; `is_counted`: among its tenant's pages of this minute."""
+    row = connection.execute(_ROW, _of(claim)).first()
     if row is None:
         return False
     if not insert_once(connection, pages, {"job": row.id, "number": number}, {"failed": failed, "line": line}):
@@ -48,7 +73,7 @@ def add_page(
     suspects = orjson.loads(row.suspects)
     suspects.pop(str(number), None)
     with_page = {
-        "lease_until": Now() + lease_seconds,
+        "lease_until": row.at + lease_seconds,
         "pages_done": row.pages_done + 1,
         "pages_failed": row.pages_failed + failed,
         "bytes": row.bytes + len(line),
@@ -58,36 +83,25 @@ def add_page(
         "careful": bool(suspects),
         "blanks": 0,
     }
-    found = connection.execute(update(jobs).where(jobs.c.id == row.id).values(**with_page).returning(jobs)).one()
-    count_page(connection, row.tenant, row.id, row.at)
+    if not finish_if_read(connection, ends, row, **with_page):
+        change(connection, row.id, with_page)
+    if is_counted:
+        count_page(connection, row.tenant, row.id, row.at)
     add_bytes(connection, {(row.tenant, shard(row.id)): len(line)})
-    finish_if_read(connection, ends, found)
     return True
 
 
 def fail(connection: Connection, ends: Ends, claim: Claim, code: str, detail: str) -> bool:
-    row = locked(connection, *_held(claim))
+    row = connection.execute(_ROW, _of(claim)).first()
     if row is not None:
-        finish(connection, ends, row.id, "failed", code=code, detail=detail)
+        finish(connection, ends, row, "failed", code=code, detail=detail)
     return row is not None
 
 
 def release(connection: Connection, claim: Claim, seconds: float) -> bool:
-    queued = {"state": "queued", "owner": None, "lease_until": None, "begun": None}
-    return _change(connection, claim, **queued, not_before=Now() + seconds if seconds else 0.0) is not None
+    return connection.execute(_RELEASE, _of(claim, seconds=seconds)).rowcount == 1
 
 
-def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    """The claim holds: its lease has not ended, and nobody has claimed or ended the job since."""
-    return (
-        jobs.c.id == claim.job.id,
-        RUNNING,
-        jobs.c.owner == claim.owner,
-        jobs.c.claim_number == claim.number,
-        jobs.c.lease_until > Now(),
-    )
-
-
-def _change(connection: Connection, claim: Claim, **values: Any) -> AnyRow | None:
-    """The changed row; None if the claim does not hold."""
-    return connection.execute(update(jobs).where(*_held(claim)).values(**values).returning(jobs)).first()
+def _of(claim: Claim, **values: Any) -> dict[str, Any]:
+    """The parameters of a statement about this claim."""
+    return {"claimed_id": claim.job.id, "claimed_by": claim.owner, "claimed_as": claim.number, **values}
