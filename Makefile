@@ -50,7 +50,8 @@ test-slow: setup ## Run the slow tests
 	@$(BIN)/python -m pytest -m 'slow and not waits'
 
 test-jobs: setup ## Run the fault tests of jobs, on both stores
-	@$(BIN)/python -m pytest -m 'slow and waits' -n 3
+	@$(BIN)/python -m pytest -m 'slow and waits and not alone' -n 4
+	@$(BIN)/python -m pytest -m 'slow and waits and alone'
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check .

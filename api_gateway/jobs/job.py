@@ -74,12 +74,16 @@ class Job:
         return self.state in FINAL
 
 
+OPENING = 0
+"""Noted as the page that is begun while a careful worker opens the document."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A job that belongs to one worker until its lease ends; `number` fences the writes of earlier claims.
 
     `careful`: an earlier worker died in the job without storing a page, so that this one opens no other job, reads
-    one page at a time, and notes each with `JobStore.begin_page`.
+    one page at a time, and notes each with `JobStore.begin_page`, and before the first one that it opens the file.
     """
 
     job: Job

@@ -1,5 +1,6 @@
 """`make chaos`: jobs under random kills and stops of every process, and what must hold at the end.
 
+Both stores are tried at the same time, each with its own processes.
 Everything listens on 127.0.0.1. The logs are kept if a promise was broken.
 """
 
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -106,9 +108,9 @@ class Run:
         while not true() and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
 
-    def report(self, console: Console) -> None:
+    def report(self, store: StoreName, console: Console) -> None:
         handed = self._handed()
-        table = Table("what", "number")
+        table = Table(store, "number")
         states = Counter(one.status or "unknown" for one in handed)
         table.add_row("jobs, by state", ", ".join(f"{state} {count}" for state, count in states.items()))
         table.add_row("pages", str(sum(one.pages for one in handed)))
@@ -132,14 +134,22 @@ def main() -> int:
     console = Console()
     stores = STORES if options.store == "both" else (options.store,)
     seed = options.seed or secrets.token_hex(4)
-    lost = 0
-    for store in stores:
-        console.print(f"{store}, {options.minutes / len(stores):g} minutes, SEED={seed}", highlight=False)
-        lost += _one(store, 60 * options.minutes / len(stores), seed, console)
+    console.print(f"{' and '.join(stores)}, {options.minutes:g} minutes, SEED={seed}", highlight=False)
+    said: dict[StoreName, str] = {}
+    with console.status("") as status, ThreadPoolExecutor(len(stores)) as pool:
+
+        def one(store: StoreName) -> int:
+            def say(text: str) -> None:
+                said[store] = f"{store}: {text}"
+                status.update("; ".join(said.values()))
+
+            return _one(store, 60 * options.minutes, seed, console, say)
+
+        lost = sum(pool.map(one, stores))
     return 1 if lost else 0
 
 
-def _one(store: StoreName, seconds: float, seed: str, console: Console) -> int:
+def _one(store: StoreName, seconds: float, seed: str, console: Console, say: Callable[[str], None]) -> int:
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{store}-"))
     broken: list[str] = ["the run itself: it did not end"]
     try:
@@ -152,9 +162,8 @@ def _one(store: StoreName, seconds: float, seed: str, console: Console) -> int:
             fleet = Fleet(folder, store, url, gateways=many, workers=many, models=many, gateway=_SETTINGS)
             opened.enter_context(fleet.running())
             run = Run(fleet, database, url, receiver, seed)
-            with console.status("") as status:
-                broken = run.run(seconds, status.update)
-            run.report(console)
+            broken = run.run(seconds, say)
+            run.report(store, console)
     finally:
         _verdict(store, broken, folder, seed, console)
     return len(broken)

@@ -223,7 +223,8 @@ def use(fleet: Fleet, number: int) -> tuple[dict[str, list[float]], int]:
 @pytest.mark.parametrize("store", STORES)
 @pytest.mark.fault(0, "Jobs: one key has 10,000 queued; another hands one in")
 def test_a_flood(fleet_of: FleetOf, record: Record, store: StoreName) -> None:
-    settings, number = {"JOBS_AT_ONCE": "1", "JOBS_MAX_RUNNING": "1"}, next(NUMBERS)
+    settings = {"JOBS_AT_ONCE": "1", "JOBS_MAX_RUNNING": "1", "JOBS_MAX_QUEUED": f"{2 * MANY}"}
+    number = next(NUMBERS)
     with fleet_of(store, folder="empty", gateway=settings).running() as fleet:
         fleet.pages.hold(number, 1)
         _, memory = use(fleet, number)

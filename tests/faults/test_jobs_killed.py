@@ -159,13 +159,16 @@ def test_the_sender_is_killed(fleet: Fleet, record: Record, receiver: Receiver, 
     check_delivered(receiver, job, attempts)
 
 
+ROUNDS = 3
+
+
 @pytest.mark.fault(0, "Jobs: a worker is killed; another one takes its document over")
 @pytest.mark.alone
 def test_takeover(fleet_of: FleetOf, record: Record) -> None:
     """With SQLite the worker is the gateway, and only its own restart can take over."""
     with fleet_of("postgres", workers=2).running() as fleet:
         gateway, worst = fleet.gateways[0], 0.0
-        for _ in range(5):
+        for _ in range(ROUNDS):
             number = next(NUMBERS)
             fleet.pages.hold(number, *range(2, PAGES + 1))
             fleet.stop.at("after", "INSERT INTO pages")
@@ -180,7 +183,7 @@ def test_takeover(fleet_of: FleetOf, record: Record) -> None:
             check_result(fleet, job, number, PAGES)
             worker.start().wait_alive()
     assert worst <= LEASE_SECONDS + 2
-    record.saw(f"lease {LEASE_SECONDS:g} s, 5 times: from the kill to the next page", "complete", worst)
+    record.saw(f"lease {LEASE_SECONDS:g} s, {ROUNDS} times: from the kill to the next page", "complete", worst)
 
 
 def _begun_after(fleet: Fleet, moment: float) -> float | None:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from sqlalchemy import Connection, insert, update
 
-from api_gateway.jobs.job import Claim, Quotas
+from api_gateway.jobs.job import OPENING, Claim, Quotas
 from api_gateway.jobs.sql.accounts import MINUTE
 from api_gateway.jobs.sql.drivers import Driver
 from api_gateway.jobs.sql.schema import usage
@@ -137,8 +137,8 @@ async def test_after_a_loss_without_a_page_a_worker_is_careful_until_it_has_read
 async def test_a_document_that_ends_three_workers_before_its_first_page_fails(store: SqlStore) -> None:
     job = await handed_in(store, webhook_url="https://hooks.example.com/")
     other = await handed_in(store)
-    for _ in range(3):
-        lost = await lose(store)
+    for begun in (None, OPENING, OPENING):
+        lost = await lose(store, begun=begun)
         assert lost is not None
         assert lost.job.id == job.id
     assert (await claimed(store)).job.id == other.id
@@ -148,6 +148,17 @@ async def test_a_document_that_ends_three_workers_before_its_first_page_fails(st
     assert ended.detail == "3 workers ended while they read the document, before its first page."
     (hook,) = await store.claim_hooks("h", LEASE, 9, [])
     assert orjson.loads(hook.body)["code"] == "document_kills_worker"
+
+
+async def test_workers_that_are_lost_before_they_open_the_document_are_not_held_against_it(
+    store: SqlStore,
+) -> None:
+    await handed_in(store)
+    for _ in range(9):
+        await lose(store)
+    claim = await claimed(store)
+    assert (claim.job.attempts, claim.careful) == (9, True)
+    await read(store, claim, [1, 2, 3])
 
 
 async def test_a_page_that_ends_two_workers_fails_and_the_others_are_read(store: SqlStore) -> None:

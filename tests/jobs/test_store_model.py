@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from api_gateway.jobs.job import FINAL, Claim
+from api_gateway.jobs.job import FINAL, OPENING, Claim
 from api_gateway.jobs.sql.sqlite import SqliteDriver
 from api_gateway.jobs.sql_store import SqlStore
 from tests.jobs.stores import FREE, GONE, LEASE, event, new_job, page
@@ -29,8 +29,16 @@ class ModelJob:
     number: int = 0  # of the latest claim
     held: bool = False  # its lease has not ended
     stored_in_claim: bool = False
-    losses: int = 0
+    careful: bool = False
+    opening: bool = False
+    losses: int = 0  # that are held against it
     attempts: int = 0
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the loss of its present claim is held against it."""
+        return not self.stored_in_claim and (self.opening or not self.careful)
+
     hook: bool = False
 
 
@@ -67,8 +75,8 @@ class StoreMachine(RuleBasedStateMachine):
         claim: Claim | None = self.run(self.store.claim("w", LEASE, FREE))
         found = self.run(self.store.watch(self.jobs))
         for key, job in self.jobs.items():
-            # The third lost claim without a page ends a job, if the store came to look at it.
-            kills = job.state == "running" and not job.held and not job.stored_in_claim and job.losses == 2
+            # The third such loss ends a job, if the store came to look at it.
+            kills = job.state == "running" and not job.held and job.is_suspect and job.losses == 2
             if kills and found[key].state == "failed":
                 assert found[key].code == "document_kills_worker"
                 job.state = "failed"
@@ -80,17 +88,27 @@ class StoreMachine(RuleBasedStateMachine):
         job = self.jobs[claim.job.id]
         assert job in lost if lost else job.state == "queued"
         if job.state == "running" and not job.stored_in_claim:
-            job.losses += 1
+            job.losses += job.is_suspect
             job.attempts += 1
+            job.careful = True
         assert job.losses < 3
         assert ({*claim.stored}, claim.job.attempts) == ({*job.pages}, job.attempts)
-        assert claim.careful == bool(job.losses)
+        assert claim.careful == job.careful
         job.state, job.held, job.number, job.stored_in_claim = "running", True, claim.number, False
+        job.opening = False
         return claim
 
     def holds(self, claim: Claim) -> bool:
         job = self.jobs.get(claim.job.id)
         return job is not None and job.state == "running" and job.held and job.number == claim.number
+
+    @rule(claim=claims)
+    def opening(self, claim: Claim | None) -> None:
+        if claim is not None and claim.careful:
+            held = self.holds(claim)
+            assert self.run(self.store.begin_page(claim, OPENING)) == held
+            if held:
+                self.jobs[claim.job.id].opening = True
 
     @rule(claim=claims, total=st.integers(1, 3))
     def opened(self, claim: Claim | None, total: int) -> None:
@@ -100,6 +118,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.run(self.store.opened(claim, total, total)) == held
         if held:
             self.jobs[claim.job.id].total = total
+            self.jobs[claim.job.id].opening = False
 
     @rule(claim=claims, number=st.integers(1, 3), failed=st.booleans())
     def add_page(self, claim: Claim | None, number: int, failed: bool) -> None:
@@ -110,7 +129,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.run(self.store.add_page(claim, page(number, failed=failed), LEASE)) == held
         if held and job is not None and number not in job.pages:
             job.pages[number] = failed
-            job.stored_in_claim, job.losses = True, 0
+            job.stored_in_claim, job.losses, job.careful = True, 0, False
             if len(job.pages) == job.total:
                 failures = sum(job.pages.values())
                 job.state = "complete" if not failures else "failed" if failures == job.total else "partial"

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from api_gateway.answer import failed_page
 from api_gateway.errors import DOCUMENT_KILLS_WORKER, WORKER_LOST
 from api_gateway.formats import ndjson
-from api_gateway.jobs.job import Claim, Quotas
+from api_gateway.jobs.job import OPENING, Claim, Quotas
 from api_gateway.jobs.sql.accounts import MINUTE, add_bytes, shard
 from api_gateway.jobs.sql.clock import CLAIM, Now, lock
 from api_gateway.jobs.sql.ending import Ends, finish, finish_if_read
@@ -122,14 +122,15 @@ def _first(connection: Connection, quotas: Quotas) -> AnyRow | None:
 def _count_loss(connection: Connection, ends: Ends, row: AnyRow) -> bool:
     """Note that the worker of this job was lost; True if that ended the job."""
     if not row.progress:
-        blanks = row.blanks + (row.begun is None)
+        # A careful worker that was lost before it opened the document was not lost by the document.
+        blanks = row.blanks + (row.begun == (OPENING if row.careful else None))
         lost = {"attempts": row.attempts + 1, "blanks": blanks, "careful": True}
         change(connection, row.id, lost)
         if blanks >= _LOSSES_OF_A_DOCUMENT:
             detail = f"{blanks} workers ended while they read the document, before its first page."
             finish(connection, ends, row, "failed", code=DOCUMENT_KILLS_WORKER, detail=detail)
             return True
-    if row.begun is None:
+    if row.begun in (None, OPENING):
         return False
     suspects = orjson.loads(row.suspects)
     losses = suspects.pop(str(row.begun), 0) + 1

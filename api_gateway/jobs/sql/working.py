@@ -44,9 +44,9 @@ def opened(connection: Connection, ends: Ends, claim: Claim, page_count: int, pa
     row = connection.execute(_ROW, _of(claim)).first()
     if row is None:
         return False
-    counts = {"page_count": page_count, "pages_total": pages_total}
-    if not finish_if_read(connection, ends, row, **counts):
-        change(connection, row.id, counts)
+    known = {"page_count": page_count, "pages_total": pages_total, "begun": None}
+    if not finish_if_read(connection, ends, row, **known):
+        change(connection, row.id, known)
     return True
 
 

@@ -13,6 +13,7 @@ from api_gateway.documents.document import Document
 from api_gateway.documents.fanout import UNSENT, Fanout
 from api_gateway.documents.selection import choose
 from api_gateway.errors import NoSpace, StoreUnavailable
+from api_gateway.jobs.job import OPENING
 from api_gateway.jobs.worker.ending import NOT_OF_THE_DOCUMENT, AttemptEnded
 from api_gateway.jobs.worker.lease import Lease
 from api_gateway.jobs.worker.picture import PictureSink, PictureSource
@@ -225,6 +226,8 @@ class JobAttempt:
         with contextlib.closing(RequestFolder(tools.spool)) as folder, tools.disk.take(0) as disk:
             async with Document(tools.documents, job.order, job.id, deadline) as document:
                 path = await self._file(folder, disk)
+                if claim.careful:
+                    await self._lease.write(lambda: tools.store.begin_page(claim, OPENING))
                 self._lease.check()
                 numbers = await document.open(path, job.kind, job.password)
                 if job.pages_total is None:
