@@ -47,10 +47,11 @@ test: setup ## Run the tests, except the slow ones
 	@$(BIN)/python -m pytest -m 'not slow and alone'
 
 test-slow: setup ## Run the slow tests
-	@$(BIN)/python -m pytest -m 'slow and not waits'
+	@$(BIN)/python -m pytest -m 'slow and not waits and not alone' -n 2
+	@$(BIN)/python -m pytest -m 'slow and not waits and alone'
 
 test-jobs: setup ## Run the fault tests of jobs, on both stores
-	@$(BIN)/python -m pytest -m 'slow and waits and not alone' -n 4
+	@$(BIN)/python -m pytest -m 'slow and waits and not alone' -n 3
 	@$(BIN)/python -m pytest -m 'slow and waits and alone'
 
 lint: setup ## Check style and types
@@ -102,7 +103,9 @@ locks: .venv/.installed ## Write locks/*.txt: uv, Poetry and the programs of `ma
 
 reliability: setup ## Run the fault tests and write the table of docs/reliability.md
 	@rm -f .venv/faults.jsonl
-	@FAULT_REPORT=.venv/faults.jsonl $(BIN)/python -m pytest tests/faults
+	@FAULT_REPORT=.venv/faults.jsonl $(BIN)/python -m pytest tests/faults -m 'not waits'
+	@FAULT_REPORT=.venv/faults.jsonl $(BIN)/python -m pytest tests/faults -m 'waits and not alone' -n 3
+	@FAULT_REPORT=.venv/faults.jsonl $(BIN)/python -m pytest tests/faults -m 'waits and alone'
 	@$(BIN)/python -m scripts.reliability_report .venv/faults.jsonl
 
 MINUTES ?= 10

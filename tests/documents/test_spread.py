@@ -26,6 +26,7 @@ def pages_per_second(gateway: Gateway, document: bytes, count: int) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_pages_of_one_document_are_spread_over_all_servers(front: Front) -> None:
     """Relative to linear scaling: a server that is never idle reads 1 / SECONDS pages per second."""
     found = {}
@@ -56,6 +57,7 @@ def peak_mib(gateway: Gateway, document: bytes, form: str) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("form", ["ndjson", "json"])
 def test_the_memory_does_not_grow_with_the_pages(front: Front, form: str) -> None:
     page = render.a4(1, 150)
@@ -69,6 +71,7 @@ def test_the_memory_does_not_grow_with_the_pages(front: Front, form: str) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_first_page_of_many_is_there_about_as_soon_as_a_single_one(front: Front) -> None:
     one = make.scanned(render.page(1))
     many = make.joined(*[one] * 300)

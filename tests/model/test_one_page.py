@@ -87,6 +87,7 @@ def test_lines_of_a_clean_page_count_as_not_read_again(one_worker: Service) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("engine", ["tesseract", "neural"])
 def test_pages_that_come_soon_after_each_other_are_each_read_once(two_workers: Service, engine: str) -> None:
     """The first counts on a helper that is busy when it is asked."""
