@@ -13,12 +13,12 @@ from starlette.middleware import Middleware
 from api_gateway import errors
 from api_gateway.admission import EarlyRefusal, RequestAdmission
 from api_gateway.auth import digests, key_check
+from api_gateway.contracts.table import is_call, render
 from api_gateway.documents.composer import Composer
 from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
 from api_gateway.metrics import GatewayMetrics
-from api_gateway.problem import render
-from api_gateway.routes import backlog, health, job, languages, ocr, prometheus
+from api_gateway.routes import azure, backlog, health, job, languages, ocr, prometheus
 from api_gateway.routes import jobs as jobs_route
 from api_gateway.routes.submitting import JOBS_PATH, Submitting
 from api_gateway.uploads.spool import sweep
@@ -113,7 +113,9 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
                 render=render,
                 longest_seconds=settings.request_timeout_seconds,
                 is_draining=drain,
-                logs=lambda method, path: method in ("POST", "DELETE") and path.startswith(JOBS_PATH),
+                logs=lambda method, path: (
+                    (method in ("POST", "DELETE") and path.startswith(JOBS_PATH)) or is_call(method, path)
+                ),
             ),
             Middleware(
                 BodyLimits,
@@ -140,6 +142,8 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
             app.include_router(jobs_route.make_router(installed, submitting), dependencies=guard)
             of_a_job = job.make_router(services, jobs.store, jobs.watch, jobs.cancelled)
             app.include_router(of_a_job, dependencies=guard)
+            if "azure" in settings.contracts:
+                app.include_router(azure.make_router(services, installed, submitting), dependencies=guard)
     app.include_router(health.make_router(model_server, drain))
     if not settings.metrics_port:
         app.include_router(prometheus.make_router())

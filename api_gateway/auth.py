@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api_gateway.contracts.table import CONTRACTS, contract_of
 from api_gateway.errors import Unauthorized
 
 if TYPE_CHECKING:
@@ -61,7 +62,14 @@ def tenant_of(request: Request) -> str:
 
 
 def _credentials(request: Request) -> bytes:
-    """The bytes after `Bearer`. FastAPI's own text lacks a last byte A0 or 85: it strips these as blanks."""
+    """The bytes after `Bearer`, or in the header that the path's contract has for it.
+
+    FastAPI's own text lacks a last byte A0 or 85: it strips these as blanks.
+    """
+    name = contract_of(request.url.path)
+    own = CONTRACTS[name].key_header if name else None
+    if own is not None and own in request.headers:
+        return request.headers[own].encode("latin-1").strip(b" \t")
     header = request.headers.get("authorization", "").encode("latin-1")
     scheme, _, credentials = header.partition(b" ")
     return credentials.strip(b" \t") if scheme.lower() == b"bearer" else b""

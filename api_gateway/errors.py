@@ -333,13 +333,18 @@ WORKER_LOST = "worker_lost"  # two workers died while they read the page
 DOCUMENT_KILLS_WORKER = "document_kills_worker"  # three workers died before they had read a page of the document
 
 
+def status_of(code: str) -> int:
+    """The HTTP status of a code with which a page or a document ended."""
+    return _STATUSES.get(code, 422)
+
+
 class JobFailed(ServiceError):
     """The error with which a job, or the only page of a picture's job, ended."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
-        self.status = _STATUSES.get(code, 422)
+        self.status = status_of(code)
 
 
 # Not caused by the page: another server, or the same one later, may read it.

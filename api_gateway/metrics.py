@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from api_gateway.contracts.table import CONTRACTS, contract_of, is_call
 from api_gateway.errors import OUTCOMES, PAGE_OUTCOMES
 from service_kit.page import WARNINGS
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 
 OCR_PATH = "/gateway/ocr"
+_OWN = "gateway"
 
 
 class GatewayMetrics:
@@ -26,8 +28,8 @@ class GatewayMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._requests = Counter(
             "gateway_requests",
-            "OCR requests by status and outcome.",
-            ["status", "outcome"],
+            "OCR requests by contract, status and outcome; `gateway` is POST /gateway/ocr.",
+            ["contract", "status", "outcome"],
             registry=registry,
         )
         self._duration = Histogram(
@@ -80,15 +82,14 @@ class GatewayMetrics:
             self._pages.labels(outcome)
         for code in WARNINGS:
             self._warnings.labels(code)
-        self._requests.labels("200", "ok")
-        self._requests.labels("202", "ok")
-        self._requests.labels("0", "cancelled")
-        self._requests.labels("202", "ok")
-        for status, code in OUTCOMES:
-            self._requests.labels(str(status), code)
+        for contract in (_OWN, *CONTRACTS):
+            for status, code in (("200", "ok"), ("202", "ok"), ("0", "cancelled")):
+                self._requests.labels(contract, status, code)
+            for number, code in OUTCOMES:
+                self._requests.labels(contract, str(number), code)
 
     def counts(self, method: str, path: str) -> bool:
-        return method == "POST" and path == OCR_PATH
+        return (method == "POST" and path == OCR_PATH) or is_call(method, path)
 
     def begin(self) -> None:
         self._in_flight.inc()
@@ -113,6 +114,6 @@ class GatewayMetrics:
 
     def end(self, outcome: str, status: int, request: RequestContext) -> None:
         self._in_flight.dec()
-        self._requests.labels(str(status), outcome).inc()
+        self._requests.labels(contract_of(request.path) or _OWN, str(status), outcome).inc()
         self._duration.observe(request.seconds())
         self._received.inc(request.received_bytes)

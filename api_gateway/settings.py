@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from api_gateway.contracts.table import CONTRACTS
+from api_gateway.contracts.table import Name as ContractName
 from api_gateway.jobs.settings import JobSettings
 from api_gateway.keys import ApiKey, read_keys, stripped
 from service_kit.followed import fault_of
@@ -119,6 +122,13 @@ class GatewaySettings(JobSettings):
     spool_dir: Path | None = None
     """Folder where documents are kept; empty: the system's folder for temporary files."""
 
+    contracts: Annotated[tuple[ContractName, ...], NoDecode] = tuple(CONTRACTS)
+    """Interfaces of other services that are offered (docs/applications.md), separated by commas; empty: none."""
+
+    proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks of reverse proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` count, separated by commas, for
+    absolute links if `PUBLIC_URL` is empty."""
+
     environment: Literal["production", "test"] = "production"
     """`test` allows `TEST_SPLITTER`."""
 
@@ -133,7 +143,7 @@ class GatewaySettings(JobSettings):
     """File with further keys, also as `NAME:KEY`, one per line; read at start, and again within seconds when it
     changes. If the new file is not valid, the keys before it stay."""
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "contracts", "proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -25,6 +25,7 @@ class RequestContext:
 
     id: str
     deadline: Deadline
+    path: str = ""
     started: float = field(default_factory=time.monotonic)
     received_bytes: int = 0
     facts: dict[str, Any] = field(default_factory=dict)

@@ -71,7 +71,9 @@ class RequestScope:
             return
         headers = Headers(scope=scope)
         request = context.RequestContext(
-            id=context.request_id(headers.get(context.REQUEST_ID_HEADER)), deadline=Deadline(self._longest)
+            id=context.request_id(headers.get(context.REQUEST_ID_HEADER)),
+            deadline=Deadline(self._longest),
+            path=scope["path"],
         )
         entered = context.enter(request)
         counted = self._observer.counts(scope["method"], scope["path"])

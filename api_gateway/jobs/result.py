@@ -5,18 +5,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-import orjson
 from starlette.responses import Response
 
 from api_gateway.documents.composer import Source
-from api_gateway.documents.selection import choose
 from api_gateway.errors import JobCancelled, JobFailed, NotFinished, PagesFailed
 from api_gateway.http_answer import HttpAnswer
+from api_gateway.jobs.stored import load, numbers_of
 from api_gateway.uploads.spool import RequestFolder, Spool
-from service_kit.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from starlette.types import Receive, Scope, Send
@@ -79,32 +76,12 @@ class JobResult(Response):
             HttpAnswer(self._name, self._composer, disk, folder, self._context, send) as answer,
             disk.take(0) as share,
         ):
-            record = answer.record(await self._numbers())
-            await self._load(record)
+            record = answer.record(await numbers_of(self._store, job))
+            await load(self._store, job, record)
             if not job.is_final:
                 await self._so_far(record, answer)
             else:
                 await self._whole(record, answer, folder, share)
-
-    async def _numbers(self) -> Sequence[int]:
-        """The stored pages, in the requested order."""
-        job = self._job
-        stored = await self._store.page_numbers(job.id)
-        if job.page_count is None:
-            return stored
-        there = {*stored}
-        asked = choose(job.order.pages, job.page_count, most=job.page_count) if job.kind != "picture" else [1]
-        if job.is_final and not there.issuperset(asked):
-            raise NotFound("The job has been removed.")
-        return [number for number in asked if number in there]
-
-    async def _load(self, record: Record) -> None:
-        count = 0
-        async for page in self._store.pages(self._job.id, record.numbers):
-            await record.put(orjson.loads(page.line))
-            count += 1
-        if count < len(record.numbers):
-            raise NotFound("The job has been removed.")
 
     async def _so_far(self, record: Record, answer: HttpAnswer) -> None:
         for number in record.numbers:

@@ -65,7 +65,8 @@ class JobSettings(ServiceSettings):
     """Maximum files in one request for jobs."""
 
     public_url: str = Field(default="", pattern=rf"^$|{HTTP_URL}")
-    """The gateway's address for its clients, for links in webhooks; empty: links are paths."""
+    """The gateway's address for its clients, for links in webhooks and in answers of contracts; empty: those in
+    webhooks are paths, the others are as the request's Host says."""
 
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Secrets that sign webhooks (`whsec_` and base64 of 24 to 64 bytes), separated by commas; each signs, so that

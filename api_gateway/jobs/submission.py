@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from api_gateway.jobs.store import JobStore
     from api_gateway.order import Order
     from api_gateway.settings import GatewaySettings
+    from api_gateway.uploads.bodies import BodyOf
     from api_gateway.uploads.incoming import IncomingFile
     from api_gateway.uploads.sniff import Kind
     from service_kit.context import RequestContext
@@ -93,8 +94,9 @@ class Submission:
         order: Order,
         terms: Terms,
         most_files: int | None = None,
+        body: BodyOf | None = None,
     ) -> None:
-        """Check the terms. `most_files` instead of the setting.
+        """Check the terms. `most_files` instead of the setting; `body` makes the parser, if it is not a form.
 
         Raises:
             BadJobRequest, BadIdempotencyKey, BadWebhookUrl, BadInputUrl, BadResultUrl.
@@ -117,6 +119,7 @@ class Submission:
         self._order = order
         self._terms = terms
         self._most_files = most_files or settings.jobs_max_files
+        self._body = body
         self._files: list[_File] = []
         self._last: dict[str, tuple[int, bytes]] = {}
         self._in_store: list[str] = []  # ids with pieces, until a submission may have taken them
@@ -154,7 +157,9 @@ class Submission:
         """The files of the form, or the one that is to be fetched."""
         settings, url = self._settings, self._terms.input_url
         if url is None:
-            return IncomingFiles(request, limits, self._most_files, settings.spool, self._admission.disk)
+            return IncomingFiles(
+                request, limits, self._most_files, settings.spool, self._admission.disk, self._body
+            )
         await refuse_body(request)
         rate = LeastRate(settings.body_idle_timeout_seconds, settings.min_rate_kib_per_second)
         transport = CheckedTransport(Allowed(settings.jobs_url_allow, only=True))

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from api_gateway.jobs.prefer import RESPOND_ASYNC
 from api_gateway.jobs.schemas import BatchSchema, JobSchema, job_json
-from api_gateway.jobs.submission import Submission, Terms
+from api_gateway.jobs.submission import Submission, Submitted, Terms
 from service_kit.context import current
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from api_gateway.exchange import Services
     from api_gateway.jobs.store import JobStore
     from api_gateway.order import Order
+    from api_gateway.uploads.bodies import BodyOf
 
 JOBS_PATH = "/gateway/jobs"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -53,6 +54,29 @@ class Submitting:
         self._services = services
         self._wake = wake
 
+    async def submit(
+        self,
+        request: Request,
+        order: Order,
+        terms: Terms,
+        most_files: int | None = None,
+        body: BodyOf | None = None,
+    ) -> Submitted:
+        """Submit what the request contains, and wake the worker.
+
+        Raises:
+            what `Submission` raises.
+        """
+        context, services = current(), self._services
+        submission = Submission(
+            services.settings, services.admission, self.store, context, order, terms, most_files, body
+        )
+        submitted = await submission.submit(request)
+        self._wake()
+        jobs = submitted.jobs
+        context.facts.update(jobs=len(jobs), job=jobs[0].id, replayed=submitted.is_replay)
+        return submitted
+
     async def answer(
         self,
         request: Request,
@@ -71,16 +95,9 @@ class Submitting:
         Raises:
             what `Submission` raises.
         """
-        context, services = current(), self._services
         terms = Terms(tenant, ttl, webhook_url, input_url, result_url, request.headers.get(IDEMPOTENCY_HEADER))
-        submission = Submission(
-            services.settings, services.admission, self.store, context, order, terms, most_files
-        )
-        submitted = await submission.submit(request)
-        self._wake()
-        jobs = submitted.jobs
-        context.facts.update(jobs=len(jobs), job=jobs[0].id, replayed=submitted.is_replay)
-        several = submission.file_count > 1
+        submitted = await self.submit(request, order, terms, most_files)
+        jobs, several = submitted.jobs, len(submitted.jobs) > 1
         body = {"batch": jobs[0].batch, "jobs": [*map(job_json, jobs)]} if several else job_json(jobs[0])
         location = f"{JOBS_PATH}?batch={jobs[0].batch}" if several else f"{JOBS_PATH}/{jobs[0].id}"
         headers = {"Location": location, "Operation-Location": location, "Retry-After": "1"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from api_gateway.errors import BadMultipart
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from api_gateway.uploads.bodies import BodyOf
     from api_gateway.uploads.receive import UploadLimits
     from service_kit.budget import Budget
 
@@ -25,9 +27,15 @@ class IncomingFiles:
     """Iterate, and close the iterator; a file ends when the next one is asked for."""
 
     def __init__(
-        self, request: Request, limits: UploadLimits, most_files: int, parent: Path, disk: Budget
+        self,
+        request: Request,
+        limits: UploadLimits,
+        most_files: int,
+        parent: Path,
+        disk: Budget,
+        body: BodyOf | None = None,
     ) -> None:
-        """`parent` is where the folders of files are made.
+        """`parent` is where the folders of files are made; `body` makes the parser, without it that of a form.
 
         Raises:
             UnsupportedMediaType, BadMultipart.
@@ -38,8 +46,9 @@ class IncomingFiles:
         self._parent = parent
         self._disk = disk
         self._parts: deque[memoryview | None] = deque()  # None: a file begins
-        self._form = Form(request.headers.get("content-type"), self._parts.append, self._begin)
         self._begun = 0
+        made = body or partial(Form, request.headers.get("content-type"))
+        self._form = made(self._parts.append, self._begin)
         self.is_complete = False  # the file that was given last is the last one
         self.password: str | None = None  # known when the form is complete
 

@@ -1,0 +1,51 @@
+"""All contracts: which paths are theirs, how their clients send a key, and how they read an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from api_gateway import problem
+from api_gateway.contracts import azure_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service_kit.context import RequestContext
+    from service_kit.errors import ServiceError
+
+Name = Literal["azure"]
+
+
+class Contract(NamedTuple):
+    """`key_header`: has the API key, beside Authorization. `is_call`: POSTs here are counted and logged."""
+
+    prefixes: tuple[str, ...]
+    render: Callable[[ServiceError, RequestContext], tuple[str, bytes]]
+    key_header: str | None
+    is_call: Callable[[str], bool]
+
+
+CONTRACTS: dict[Name, Contract] = {
+    "azure": Contract(
+        ("/documentintelligence/", "/formrecognizer/"),
+        azure_errors.render,
+        "ocp-apim-subscription-key",
+        lambda path: path.endswith(":analyze"),
+    ),
+}
+
+
+def contract_of(path: str) -> Name | None:
+    return next((name for name, found in CONTRACTS.items() if path.startswith(found.prefixes)), None)
+
+
+def is_call(method: str, path: str) -> bool:
+    """Whether it hands a file in, so that it is counted and logged as POST /gateway/ocr is."""
+    name = contract_of(path)
+    return name is not None and method in ("POST", "PUT") and CONTRACTS[name].is_call(path)
+
+
+def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
+    """Media type and body of an error, as the client of this path reads it."""
+    name = contract_of(request.path)
+    return problem.render(error, request) if name is None else CONTRACTS[name].render(error, request)

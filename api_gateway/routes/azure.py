@@ -1,0 +1,188 @@
+"""Azure Document Intelligence: analyze, ask until it is done, fetch the searchable PDF. An operation is a job."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api_gateway.auth import tenant_of
+from api_gateway.contracts.azure_errors import error_json
+from api_gateway.contracts.locales import of_locale
+from api_gateway.contracts.outside import outside_url
+from api_gateway.documents.selection import PATTERN
+from api_gateway.errors import BadParameter, PagesFailed, status_of
+from api_gateway.formats.azure import ContentFormat, Shape, StringIndex
+from api_gateway.jobs.azure_result import AzureResult
+from api_gateway.jobs.result import JobResult
+from api_gateway.jobs.submission import Terms
+from api_gateway.order import Order
+from api_gateway.uploads.bodies import Base64Body, WholeBody
+from service_kit.context import current
+from service_kit.errors import NotFound, UnsupportedMediaType
+from service_kit.page import Parameters
+
+if TYPE_CHECKING:
+    from api_gateway.exchange import Services
+    from api_gateway.jobs.job import Job
+    from api_gateway.routes.submitting import Submitting
+    from api_gateway.uploads.bodies import BodyOf
+    from api_gateway.upstream.languages import InstalledLanguages
+
+PREFIXES = ("/documentintelligence", "/formrecognizer")
+MODELS = ("prebuilt-read", "prebuilt-layout")
+_FIELD = "base64Source"
+_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
+# Features that this service has anyway, or that change nothing about the text.
+_FEATURES = frozenset({"ocrHighResolution", "languages", "styleFont"})
+Tenant = Annotated[str, Depends(tenant_of)]
+
+
+class AnalyzeQuery(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    api_version: Annotated[str, Field(alias="api-version", pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$")] = (
+        "2024-11-30"
+    )
+    pages: Annotated[str | None, Field(pattern=PATTERN)] = None
+    locale: Annotated[str | None, Field(max_length=40)] = None
+    string_index: Annotated[StringIndex, Field(alias="stringIndexType")] = "textElements"
+    content: Annotated[ContentFormat, Field(alias="outputContentFormat")] = "text"
+    features: Annotated[str | None, Field(max_length=200)] = None
+    output: Annotated[str | None, Field(max_length=40)] = None
+
+
+def make_router(services: Services, installed: InstalledLanguages, submitting: Submitting) -> APIRouter:
+    router = APIRouter(tags=["Azure Document Intelligence"])
+    store, settings = submitting.store, services.settings
+
+    async def found(tenant: str, model: str, result_id: str) -> Job:
+        job_id = result_id.replace("-", "")
+        job = await store.job(tenant, job_id) if model in MODELS and _ID.fullmatch(result_id) else None
+        if job is None:
+            raise NotFound("There is no such operation.")
+        return job
+
+    async def analyze(
+        request: Request, model: str, query: Annotated[AnalyzeQuery, Query()], tenant: Tenant
+    ) -> Response:
+        _check(model, query)
+        order = Order(
+            Parameters((of_locale(query.locale),)),
+            "pdf" if query.output == "pdf" else "json",
+            query.pages,
+            may_lower_dpi=True,
+        )
+        await installed.check(order.parameters)
+        body = _body_of(request.headers.get("content-type"))
+        submitted = await submitting.submit(request, order, Terms(tenant), body=body)
+        prefix = request.url.path.partition("/documentModels/")[0]
+        asked = {
+            "api-version": query.api_version,
+            "stringIndexType": query.string_index,
+            "outputContentFormat": query.content,
+        }
+        outside = outside_url(request, settings.public_url, settings.proxies)
+        where = (
+            f"{outside}{prefix}/documentModels/{model}/analyzeResults/{submitted.jobs[0].id}?{urlencode(asked)}"
+        )
+        return Response(status_code=202, headers={"Operation-Location": where, "Retry-After": "1"})
+
+    async def result(
+        model: str, result_id: str, query: Annotated[AnalyzeQuery, Query()], tenant: Tenant
+    ) -> Response:
+        job = await found(tenant, model, result_id)
+        if job.state != "complete":
+            headers = {} if job.is_final else {"Retry-After": "1"}
+            return JSONResponse(_operation(job), headers=headers)
+        shape = Shape(model, query.api_version, query.string_index, query.content, inches=job.kind == "pdf")
+        head = orjson.dumps(_operation(job))[:-1] + b',"analyzeResult":'
+        return AzureResult(settings, services.admission, store, job, shape, head)
+
+    async def pdf(model: str, result_id: str, tenant: Tenant) -> Response:
+        job = await found(tenant, model, result_id)
+        return JobResult(
+            settings, services.admission, services.composer, store, job, current(), name="pdf", allow_partial=False
+        )
+
+    async def remove(model: str, result_id: str, tenant: Tenant) -> Response:
+        job = await found(tenant, model, result_id)
+        await store.remove(tenant, job.id)
+        return Response(status_code=204)
+
+    for prefix in PREFIXES:
+        add = partial(router.add_api_route, response_class=Response)
+        results = f"{prefix}/documentModels/{{model}}/analyzeResults/{{result_id}}"
+        add(f"{prefix}/documentModels/{{model}}:analyze", analyze, methods=["POST"], status_code=202,
+            summary="Analyze a document", openapi_extra={"requestBody": _BODY})  # fmt: skip
+        add(results, result, methods=["GET"], summary="The state of an operation, and its result")
+        add(f"{results}/pdf", pdf, methods=["GET"], summary="The document as a searchable PDF")
+        add(results, remove, methods=["DELETE"], status_code=204, summary="Remove an operation and its result")
+    return router
+
+
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": [_FIELD],
+                "properties": {_FIELD: {"type": "string", "format": "byte"}},
+            }
+        },
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    },
+}
+
+
+def _check(model: str, query: AnalyzeQuery) -> None:
+    if model not in MODELS:
+        raise NotFound(f"There is no model {model[:80]!r} here; there are {' and '.join(MODELS)}.")
+    unknown = {*(query.features or "").split(",")} - _FEATURES - {""}
+    if unknown:
+        raise BadParameter(f"features: {', '.join(sorted(unknown))[:200]} is not supported.")
+    if query.output not in (None, "", "pdf"):
+        raise BadParameter("output takes pdf.")
+
+
+def _body_of(content_type: str | None) -> BodyOf:
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return partial(Base64Body, _FIELD)
+    if media_type.startswith(("image/", "application/")):
+        return WholeBody
+    raise UnsupportedMediaType("Send the file itself (application/octet-stream), or JSON with base64Source.")
+
+
+def _operation(job: Job) -> dict[str, Any]:
+    """Without the result. `running` also while it waits: some clients fail at `notStarted`."""
+    at = job.finished or job.started or job.created
+    found: dict[str, Any] = {
+        "status": {
+            "complete": "succeeded",
+            "queued": "running",
+            "running": "running",
+            "cancelled": "canceled",
+        }.get(job.state, "failed"),
+        "createdDateTime": _time(job.created),
+        "lastUpdatedDateTime": _time(at),
+    }
+    if job.state == "partial":
+        text = f"{job.pages_failed} of {job.pages_total} pages could not be read."
+        found["error"] = error_json(422, PagesFailed.code, text)
+    elif job.state == "failed":
+        code = job.code or ""
+        found["error"] = error_json(status_of(code), code, job.detail or "")
+    return found
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

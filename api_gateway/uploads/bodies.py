@@ -1,0 +1,120 @@
+"""Bodies that contain one file without a form: the file itself, or JSON with the file as base64.
+
+Like `multipart.Form`, each is fed the body piece by piece, and passes the file on as it arrives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+import orjson
+import pybase64
+
+from service_kit.errors import BadRequest
+
+_LONGEST_REST = 64 * 1024  # of JSON without the file
+_ESCAPE = re.compile(rb"\\(?:/|u00(2[bB]|2[fF]|3[dD]))")  # of characters of base64, as some programs write them
+_LONGEST_ESCAPE = 6
+
+OnFile = Callable[[memoryview], None]
+BodyOf = Callable[[OnFile, Callable[[], None]], "Body"]
+"""Makes the parser of a body; it calls the first function with each piece of a file, the second before the first
+piece."""
+
+
+class Body(Protocol):
+    def feed(self, piece: bytes) -> None: ...
+
+    def end(self) -> str | None:
+        """Check that the body is complete; the password of the file, if there is one."""
+
+
+class WholeBody:
+    """The body is the file."""
+
+    def __init__(self, on_file: OnFile, begin_file: Callable[[], None] | None = None) -> None:
+        self._on_file = on_file
+        if begin_file is not None:
+            begin_file()
+
+    def feed(self, piece: bytes) -> None:
+        self._on_file(memoryview(piece))
+
+    def end(self) -> str | None:
+        return None
+
+
+class Base64Body:
+    """A JSON object with the file in `field`, which may stand anywhere in it. Other fields are small.
+
+    Raises while it is fed, and at its end:
+        BadRequest: it is no such object, or the field is not base64.
+    """
+
+    def __init__(self, field: str, on_file: OnFile, begin_file: Callable[[], None] | None = None) -> None:
+        self._field = field
+        self._on_file = on_file
+        self._start = re.compile(rb'"%b"\s*:\s*"' % re.escape(field.encode()))
+        self._before: bytes | None = b""  # None: the field has begun
+        self._left = b""  # of the field: what is no whole escape or group of four yet
+        self._rest = bytearray()  # the JSON without the field's value
+        self._is_over = False
+        if begin_file is not None:
+            begin_file()
+
+    def feed(self, piece: bytes) -> None:
+        if self._before is not None:
+            piece = self._behind_start(self._before + piece)
+        if piece and not self._is_over:
+            end = piece.find(b'"')
+            self._decode(piece if end < 0 else piece[:end], is_last=end >= 0)
+            if end < 0:
+                return
+            self._is_over = True
+            piece = piece[end:]
+        self._keep(piece)
+
+    def end(self) -> str | None:
+        whole = bytes(self._rest) if self._before is None else self._before
+        try:
+            found = orjson.loads(whole)
+        except orjson.JSONDecodeError:
+            raise BadRequest("The body is not JSON.") from None
+        if not isinstance(found, dict) or found.get(self._field) != "" or self._before is not None:
+            raise BadRequest(f"The body is not a JSON object with the file as base64 in {self._field}.")
+        return None
+
+    def _behind_start(self, piece: bytes) -> bytes:
+        found = self._start.search(piece)
+        if found is None:
+            self._before = piece
+            self._check(len(piece))
+            return b""
+        self._before = None
+        self._keep(piece[: found.end()])
+        return piece[found.end() :]
+
+    def _decode(self, piece: bytes, *, is_last: bool) -> None:
+        text = self._left + piece
+        cut = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE + 1))
+        whole = text if is_last or cut < 0 else text[:cut]
+        kept = text[len(whole) :]
+        whole = _ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()) if escape[1] else b"/", whole)
+        end = len(whole) if is_last else len(whole) // 4 * 4
+        self._left = whole[end:] + kept
+        try:
+            data = pybase64.b64decode(whole[:end], validate=True)
+        except ValueError:
+            raise BadRequest(f"{self._field} is not base64.") from None
+        if data:
+            self._on_file(memoryview(data))
+
+    def _keep(self, piece: bytes) -> None:
+        self._check(len(self._rest) + len(piece))
+        self._rest += piece
+
+    def _check(self, size: int) -> None:
+        if size > _LONGEST_REST:
+            raise BadRequest(f"The body has more than {_LONGEST_REST} bytes besides {self._field}.")
