@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from api_gateway.metrics import GatewayMetrics
     from api_gateway.order import Order
     from api_gateway.settings import GatewaySettings
+    from api_gateway.uploads.bodies import BodyOf
     from api_gateway.upstream.client import ModelServer
     from service_kit.budget import Share
     from service_kit.context import RequestContext
@@ -56,13 +57,22 @@ class Exchange(Response):
     A failure before the first byte of the answer is answered with an error.
     """
 
-    def __init__(self, services: Services, request: Request, order: Order, context: RequestContext) -> None:
+    def __init__(
+        self,
+        services: Services,
+        request: Request,
+        order: Order,
+        context: RequestContext,
+        body: BodyOf | None = None,
+    ) -> None:
+        """`body` makes the body's parser, without it that of a form."""
         # no call to super: there is no body yet
         self._services = services
         self._settings = services.settings
         self._request = request
         self._order = order
         self._context = context
+        self._body = body
         self._folder = RequestFolder(services.settings.spool)
         self.background = None
 
@@ -77,7 +87,7 @@ class Exchange(Response):
             admission.disk.take(0) as disk,
             admission.request(declared, self._context.deadline) as memory,
         ):
-            upload = Upload(self._request, limits, memory, disk, self._folder)
+            upload = Upload(self._request, limits, memory, disk, self._folder, self._body)
             if await upload.identify() == "picture":
                 await self._picture(upload, memory, answer)
             else:

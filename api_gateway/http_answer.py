@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from starlette.concurrency import iterate_in_threadpool
 
 from api_gateway.documents.record import Record
-from api_gateway.formats import FORMATS, ndjson
+from api_gateway.formats import ALL_FORMATS, ndjson
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from api_gateway.answer import Answer, AnswerPage
     from api_gateway.documents.composer import Composer, Source
-    from api_gateway.formats import Name
+    from api_gateway.formats import AnyFormat
     from api_gateway.uploads.spool import RequestFolder
     from service_kit.budget import Budget
     from service_kit.context import RequestContext
@@ -31,7 +31,7 @@ class HttpAnswer:
 
     def __init__(
         self,
-        name: Name,
+        name: AnyFormat,
         composer: Composer,
         disk: Budget,
         folder: RequestFolder,
@@ -40,7 +40,7 @@ class HttpAnswer:
     ) -> None:
         """`folder` is for the record and the PDF; its owner removes it. `name` is that of the format."""
         self._name = name
-        self._form = FORMATS[name]
+        self._form = ALL_FORMATS[name]
         self._composer = composer
         self._disk = disk
         self._folder = folder

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from api_gateway.errors import NotAcceptable
-from api_gateway.formats import FORMATS, Name
+from api_gateway.formats import ALL_FORMATS, FORMATS, AnyFormat, Name
 
 _OFFERED = {known.media_type: name for name, known in FORMATS.items()}
 
 
-def negotiate(asked: Name | None, accept: str | None, default: Name = "json") -> Name:
+def negotiate(asked: Name | None, accept: str | None, default: AnyFormat = "json") -> AnyFormat:
     """The query parameter decides, else the Accept header (RFC 9110, 12.5.1), else the default.
 
     Raises:
@@ -18,7 +18,7 @@ def negotiate(asked: Name | None, accept: str | None, default: Name = "json") ->
         return asked
     if not accept:
         return default
-    qualities = {name: _quality(name, accept) for name in (FORMATS[default].media_type, *_OFFERED)}
+    qualities = {name: _quality(name, accept) for name in (ALL_FORMATS[default].media_type, *_OFFERED)}
     best = max(qualities, key=lambda name: qualities[name])  # the first one if several are equal
     if not qualities[best]:
         raise NotAcceptable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api_gateway.formats import Name
+    from api_gateway.formats import AnyFormat
     from service_kit.page import Parameters
 
 
@@ -18,7 +18,7 @@ class Order:
     """
 
     parameters: Parameters
-    format: Name
+    format: AnyFormat
     pages: str | None = None
     dpi: float = 300
     may_lower_dpi: bool = False

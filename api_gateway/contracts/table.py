@@ -13,25 +13,43 @@ if TYPE_CHECKING:
     from service_kit.context import RequestContext
     from service_kit.errors import ServiceError
 
-Name = Literal["azure"]
+Name = Literal["azure", "openwebui", "mistral", "liteparse", "tika"]
 
 
 class Contract(NamedTuple):
     """`key_header`: has the API key, beside Authorization. `is_call`: POSTs here are counted and logged."""
 
     prefixes: tuple[str, ...]
-    render: Callable[[ServiceError, RequestContext], tuple[str, bytes]]
-    key_header: str | None
     is_call: Callable[[str], bool]
+    render: Callable[[ServiceError, RequestContext], tuple[str, bytes]] = problem.render
+    key_header: str | None = None
+
+
+def _always(_path: str) -> bool:
+    return True
+
+
+def _as_text(error: ServiceError, _request: RequestContext) -> tuple[str, bytes]:
+    """Open WebUI shows the body to its user."""
+    return "text/plain; charset=utf-8", f"{error} ({error.code})".encode()
+
+
+def _empty(_error: ServiceError, _request: RequestContext) -> tuple[str, bytes]:
+    """tika-python reads any body as a result."""
+    return "text/plain; charset=utf-8", b""
 
 
 CONTRACTS: dict[Name, Contract] = {
     "azure": Contract(
         ("/documentintelligence/", "/formrecognizer/"),
+        lambda path: path.endswith(":analyze"),
         azure_errors.render,
         "ocp-apim-subscription-key",
-        lambda path: path.endswith(":analyze"),
     ),
+    "openwebui": Contract(("/process",), _always, _as_text),
+    "mistral": Contract(("/v1/ocr", "/v1/files"), lambda path: path == "/v1/ocr"),
+    "liteparse": Contract(("/liteparse/",), _always),
+    "tika": Contract(("/tika", "/rmeta", "/meta", "/version"), _always, _empty),
 }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from api_gateway.answer import Answer, AnswerPage
-from api_gateway.formats import alto, hocr, json, ndjson, text, tsv
+from api_gateway.formats import alto, applications, hocr, json, ndjson, text, tsv
 
 Name = Literal["json", "text", "hocr", "alto", "tsv", "ndjson", "pdf"]  # the table's keys: types can't be computed
+# Shapes of other services: their routes choose them, clients cannot.
+ContractFormat = Literal["open_webui", "tika_text", "tika_json", "tika_rmeta", "liteparse", "mistral"]
+AnyFormat = Name | ContractFormat
 # Yields UTF-8 in pieces of about a page, with one page in memory. It may iterate over the pages twice.
 Render = Callable[[Answer, Iterable[AnswerPage]], Iterator[bytes]]
 
@@ -51,4 +54,17 @@ FORMATS: dict[Name, Format] = {
     "pdf": Format(
         "application/pdf", "pdf", None, "the upload as a searchable PDF: its pages unchanged, with invisible text"
     ),
+}
+
+_JSON = "application/json"
+ALL_FORMATS: Mapping[str, Format] = {
+    **FORMATS,
+    "open_webui": Format(
+        _JSON, "json", applications.open_webui, "Open WebUI's external document loader", light=True
+    ),
+    "tika_text": Format("text/plain", "txt", applications.tika_text, "Tika's text", light=True),
+    "tika_json": Format(_JSON, "json", applications.tika_json, "Tika's metadata and text", light=True),
+    "tika_rmeta": Format(_JSON, "json", applications.tika_rmeta, "the same in a list", light=True),
+    "liteparse": Format(_JSON, "json", applications.liteparse, "LiteParse's words", light=True),
+    "mistral": Format(_JSON, "json", applications.mistral, "Mistral's pages", light=True),
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from api_gateway.admission import RequestAdmission
     from api_gateway.documents.composer import Composer
     from api_gateway.documents.record import Record
-    from api_gateway.formats import Name
+    from api_gateway.formats import AnyFormat
     from api_gateway.jobs.job import Job
     from api_gateway.jobs.store import JobStore
     from api_gateway.settings import GatewaySettings
@@ -41,7 +41,7 @@ class JobResult(Response):
         job: Job,
         context: RequestContext,
         *,
-        name: Name,
+        name: AnyFormat,
         allow_partial: bool,
     ) -> None:
         # no call to super: there is no body yet

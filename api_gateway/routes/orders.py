@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from api_gateway.order import Order
 
 if TYPE_CHECKING:
-    from api_gateway.formats import Name
+    from api_gateway.formats import AnyFormat
     from api_gateway.schemas import OcrQuery
 
 
-def order_of(query: OcrQuery, name: Name) -> Order:
+def order_of(query: OcrQuery, name: AnyFormat) -> Order:
     """`name` is that of the format."""
     return Order(
         parameters=query.parameters,

@@ -19,7 +19,7 @@ _ESCAPE = re.compile(rb"\\(?:/|u00(2[bB]|2[fF]|3[dD]))")  # of characters of bas
 _LONGEST_ESCAPE = 6
 
 OnFile = Callable[[memoryview], None]
-BodyOf = Callable[[OnFile, Callable[[], None]], "Body"]
+BodyOf = Callable[[OnFile, Callable[[], None] | None], "Body"]
 """Makes the parser of a body; it calls the first function with each piece of a file, the second before the first
 piece."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from api_gateway.errors import DocumentTooLarge, EmptyFile, FileTooLarge
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from api_gateway.uploads.bodies import BodyOf
     from api_gateway.uploads.sniff import Kind
     from api_gateway.uploads.spool import RequestFolder
     from service_kit.budget import Share
@@ -42,9 +44,17 @@ class Upload:
     """Call `identify`, then `picture` or `document`. The owner frees the shares and removes the folder."""
 
     def __init__(
-        self, request: Request, limits: UploadLimits, memory: Share, disk: Share, folder: RequestFolder
+        self,
+        request: Request,
+        limits: UploadLimits,
+        memory: Share,
+        disk: Share,
+        folder: RequestFolder,
+        body: BodyOf | None = None,
     ) -> None:
         """`memory` is the request's share for its declared bytes; it is resized to what is kept.
+
+        `body` makes the parser, without it that of a form.
 
         Raises:
             UnsupportedMediaType, BadMultipart.
@@ -53,7 +63,7 @@ class Upload:
         self._memory = memory
         self._spool = Spool(folder, disk)
         self._spooling = False
-        self._form = Form(request.headers.get("content-type"), self._add)
+        self._form = (body or partial(Form, request.headers.get("content-type")))(self._add, None)
         self._pieces: AsyncIterator[bytes] = request.stream()
         self._data = bytearray()
         self._received = 0
