@@ -76,7 +76,7 @@ def test_down_at_submit(fleet_of: FleetOf, record: Record, store: StoreName) -> 
             answer = record.answer(f"{store}: meanwhile", hand_in(port, body, idempotency_key="key"))
             assert (answer.status, answer.code) == (503, "store_unavailable")
             assert int(answer.headers["retry-after"]) > 0
-            assert answer.seconds < 15
+            assert answer.seconds < 8
         again = accepted(port, body, "key")
         record.answer(f"{store}: afterwards", again)
         job = job_of(again)

@@ -40,8 +40,8 @@ def client(served: Pair) -> Iterator[httpx.Client]:
         yield opened
 
 
-def test_each_change_is_an_event_for_every_listener(served: Pair, client: httpx.Client, label: Picture) -> None:
-    job = submitted(client, make.scanned(*[label] * 4))["id"]
+def test_each_change_is_an_event_for_every_listener(client: httpx.Client, page: Picture) -> None:
+    job = submitted(client, make.scanned(*[page] * 4))["id"]
     heard: list[list[Event]] = [[] for _ in range(LISTENERS)]
     threads = [Thread(target=lambda into=into: into.extend(events(client, job))) for into in heard]
     for thread in threads:

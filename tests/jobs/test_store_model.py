@@ -33,13 +33,12 @@ class ModelJob:
     opening: bool = False
     losses: int = 0  # that are held against it
     attempts: int = 0
+    hook: bool = False
 
     @property
     def is_suspect(self) -> bool:
         """Whether the loss of its present claim is held against it."""
         return not self.stored_in_claim and (self.opening or not self.careful)
-
-    hook: bool = False
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -36,7 +36,8 @@ from service_kit.errors import ServiceError
 _LOSSES_OF_A_PAGE = 2
 _LOSSES_OF_A_DOCUMENT = 3
 
-
+_MOST_RUNNING: BindParameter[int] = bindparam("most_running", type_=Integer())
+_PAGES_A_MINUTE: BindParameter[int] = bindparam("pages_a_minute", type_=Integer())
 _STORED = select(pages.c.number).where(pages.c.job == bindparam("job_id"))
 _ONE = WHOLE.where(jobs.c.id == bindparam("job_id"))
 
@@ -82,10 +83,6 @@ def may_read(connection: Connection, tenant: str, quotas: Quotas) -> bool:
     if not quotas.pages_a_minute:
         return True
     return bool(connection.scalar(_MAY_READ, {"tenant": tenant, **limits(quotas)}))
-
-
-_MOST_RUNNING: BindParameter[int] = bindparam("most_running", type_=Integer())
-_PAGES_A_MINUTE: BindParameter[int] = bindparam("pages_a_minute", type_=Integer())
 
 
 def _may_read(is_limited: bool, tenant: ColumnElement[str] = jobs.c.tenant) -> ColumnElement[bool]:

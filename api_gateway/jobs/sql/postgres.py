@@ -69,11 +69,7 @@ class PostgresDriver:
     async def write(
         self, work: Callable[Concatenate[Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        if not self._is_open:
-            await self.open()
-        return await self._limited(
-            self._try(lambda connection: work(connection, *args, **kwargs)), _TRANSACTION_SECONDS
-        )
+        return await self._run(lambda connection: work(connection, *args, **kwargs))
 
     add = write
 
@@ -84,15 +80,16 @@ class PostgresDriver:
 
         A pooler might give each message of a statement to another server.
         """
-        if not self._is_open:
-            await self.open()
-        return await self._limited(
-            self._try(lambda connection: work(connection, *args, **kwargs), alone=not self._is_pooled),
-            _TRANSACTION_SECONDS,
-        )
+        return await self._run(lambda connection: work(connection, *args, **kwargs), is_read=True)
 
     async def shrink(self) -> None:
         """Autovacuum does it."""
+
+    async def _run(self, work: Callable[[Connection], _T], *, is_read: bool = False) -> _T:
+        if not self._is_open:
+            await self.open()
+        alone = is_read and not self._is_pooled  # known when it is open
+        return await self._limited(self._try(work, alone=alone), _TRANSACTION_SECONDS)
 
     async def _limited(self, work: Coroutine[Any, Any, _T], seconds: float) -> _T:
         with database_errors():

@@ -12,7 +12,6 @@ import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Double,
     Row,
     bindparam,
     case,
@@ -48,8 +47,6 @@ _AS_THEY_ARE = (
     "ttl_seconds", "created", "started", "finished", "expires",
 )  # fmt: skip
 
-_FLOATS = [name for name in _AS_THEY_ARE if isinstance(jobs.c[name].type, Double)]
-
 JOB = [jobs.c.options, *(jobs.c[name] for name in _AS_THEY_ARE)]
 """The columns of a job that clients may see."""
 
@@ -70,9 +67,6 @@ def job_of(row: AnyRow, changed: Mapping[str, Any] | None = None) -> Job:
     found = {name: getattr(row, name) for name in _AS_THEY_ARE}
     if changed:
         found |= {name: value for name, value in changed.items() if name in found}
-    for name in _FLOATS:
-        if found[name] is not None:
-            found[name] = float(found[name])  # RETURNING gives 203 for 203.0 in SQLite
     return Job(order=order_from_json(orjson.loads(row.options)), position=getattr(row, "position", None), **found)
 
 

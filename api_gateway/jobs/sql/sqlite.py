@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,8 @@ _T = TypeVar("_T")
 FILE = "jobs.sqlite3"
 _LOCK = "lock"
 _RESERVE = "reserve"
-_BUSY_SECONDS = 5  # for a backup, or a person with the program sqlite3
+_BUSY_SECONDS = 5.0  # for a backup, or a person with the program sqlite3; waiting for the thread counts
+_LEAST_BUSY_SECONDS = 0.2  # even after a longer wait for the thread
 _WAIT_SECONDS = 30.0  # for a transaction and those before it
 _PAGES_AT_ONCE = 1024  # that are given back in one transaction
 _PRAGMAS = (
@@ -135,14 +137,16 @@ class _Lane:
 
     def __init__(self, file: Path, begin: str, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._begin = begin
+        self._busy_seconds = _BUSY_SECONDS
         self._engine = create_engine(
             f"sqlite:///{file}",
             poolclass=StaticPool,
             hide_parameters=True,
-            connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
+            connect_args={"check_same_thread": False, "isolation_level": None},
         )
         event.listen(self._engine, "connect", _set_up)
-        event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        event.listen(self._engine, "begin", self._begins)
 
     async def call(self, work: Callable[[Engine], _T]) -> _T:
         """Call it in the thread. If the wait is too long, it may still run, or never.
@@ -150,7 +154,7 @@ class _Lane:
         Raises:
             StoreUnavailable.
         """
-        call = self._thread.submit(work, self._engine)
+        call = self._thread.submit(self._run, work, time.monotonic())
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 return await asyncio.wrap_future(call)
@@ -160,6 +164,16 @@ class _Lane:
     def close(self) -> None:
         self._thread.submit(self._engine.dispose)
         self._thread.shutdown()
+
+    def _run(self, work: Callable[[Engine], _T], since: float) -> _T:
+        """While another program has the lock, the calls behind each other do not wait for it in turn."""
+        self._busy_seconds = max(since + _BUSY_SECONDS - time.monotonic(), _LEAST_BUSY_SECONDS)
+        return work(self._engine)
+
+    def _begins(self, connection: Connection) -> None:
+        raw: Any = connection.connection.driver_connection
+        raw.execute(f"PRAGMA busy_timeout = {round(1000 * self._busy_seconds)}")
+        connection.exec_driver_sql(self._begin)
 
 
 def _transaction(engine: Engine, work: Callable[[Connection], _T]) -> _T:
