@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,7 +18,20 @@ from api_gateway.documents.composer import Composer
 from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
 from api_gateway.metrics import GatewayMetrics
-from api_gateway.routes import azure, backlog, health, job, languages, ocr, prometheus
+from api_gateway.routes import (
+    azure,
+    backlog,
+    health,
+    job,
+    languages,
+    liteparse,
+    mistral,
+    mistral_files,
+    ocr,
+    open_webui,
+    prometheus,
+    tika,
+)
 from api_gateway.routes import jobs as jobs_route
 from api_gateway.routes.submitting import JOBS_PATH, Submitting
 from api_gateway.uploads.spool import sweep
@@ -42,8 +55,9 @@ from service_kit.server import Drain, serve
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
+    from api_gateway.jobs.service import JobService
     from api_gateway.settings import GatewaySettings
 
 
@@ -127,27 +141,41 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
-    submitting = None
     if settings.jobs_role != "worker":
         guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
-        installed = InstalledLanguages(model_server)
-        submitting = Submitting(services, jobs.store, jobs.wake) if jobs else None
-        app.include_router(ocr.make_router(services, installed, submitting), dependencies=guard)
-        app.include_router(languages.make_router(model_server), dependencies=guard)
+        for router in _guarded(services, InstalledLanguages(model_server), jobs):
+            app.include_router(router, dependencies=guard)
     app.state.backlog = jobs.backlog.seen if jobs else None
-    if jobs is not None:
-        if not settings.metrics_port:
-            app.include_router(backlog.make_router(jobs.backlog.seen))
-        if submitting is not None:
-            app.include_router(jobs_route.make_router(installed, submitting), dependencies=guard)
-            of_a_job = job.make_router(services, jobs.store, jobs.watch, jobs.cancelled)
-            app.include_router(of_a_job, dependencies=guard)
-            if "azure" in settings.contracts:
-                app.include_router(azure.make_router(services, installed, submitting), dependencies=guard)
+    if jobs is not None and not settings.metrics_port:
+        app.include_router(backlog.make_router(jobs.backlog.seen))
     app.include_router(health.make_router(model_server, drain))
     if not settings.metrics_port:
         app.include_router(prometheus.make_router())
     return app
+
+
+def _guarded(services: Services, installed: InstalledLanguages, jobs: JobService | None) -> Iterator[APIRouter]:
+    """The routes that need an API key if there are any."""
+    submitting = Submitting(services, jobs.store, jobs.wake) if jobs else None
+    yield ocr.make_router(services, installed, submitting)
+    yield languages.make_router(services.model_server)
+    offered = services.settings.contracts
+    if jobs is not None and submitting is not None:
+        yield jobs_route.make_router(installed, submitting)
+        yield job.make_router(services, jobs.store, jobs.watch, jobs.cancelled)
+        if "azure" in offered:
+            yield azure.make_router(services, installed, submitting)
+        if "mistral" in offered:
+            yield mistral.make_router(services, jobs.store, jobs.watch)
+            yield mistral_files.make_router(services, submitting, jobs.watch, jobs.cancelled)
+    elif "mistral" in offered:
+        yield mistral.make_router(services)
+    if "openwebui" in offered:
+        yield open_webui.make_router(services)
+    if "liteparse" in offered:
+        yield liteparse.make_router(services, installed)
+    if "tika" in offered:
+        yield tika.make_router(services, installed)
 
 
 async def _from_http(_request: object, error: Exception) -> Any:

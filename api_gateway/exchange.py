@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pybase64
 from starlette.responses import Response
@@ -21,7 +21,7 @@ from service_kit.body import declared_bytes
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from api_gateway.upstream.client import ModelServer
     from service_kit.budget import Share
     from service_kit.context import RequestContext
+
+
+# Changes an order, except its format, by the fields of the whole body.
+Refine: TypeAlias = "Callable[[Order, Mapping[str, Any]], Awaitable[Order]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Exchange(Response):
         order: Order,
         context: RequestContext,
         body: BodyOf | None = None,
+        refine: Refine | None = None,
     ) -> None:
         """`body` makes the body's parser, without it that of a form."""
         # no call to super: there is no body yet
@@ -73,6 +78,7 @@ class Exchange(Response):
         self._order = order
         self._context = context
         self._body = body
+        self._refine = refine
         self._folder = RequestFolder(services.settings.spool)
         self.background = None
 
@@ -94,8 +100,9 @@ class Exchange(Response):
                 await self._document(upload, answer)
 
     async def _picture(self, upload: Upload, memory: Share, answer: HttpAnswer) -> None:
-        context, order = self._context, self._order
+        context = self._context
         picture = await upload.picture()
+        order = await self._refined(upload)
         choose(order.pages, 1, most=1)
         began = time.monotonic()
         try:
@@ -126,12 +133,13 @@ class Exchange(Response):
         context.deadline = Deadline.from_header(
             self._request.headers.get(TIMEOUT_HEADER), settings.document_timeout_seconds
         )
-        async with Document(self._services.documents, self._order, context.id, context.deadline) as document:
+        async with Document(self._services.documents, context.id, context.deadline) as document:
             path = await upload.document()
             assert upload.kind in ("pdf", "tiff")  # noqa: S101 - narrows the type
-            record = answer.record(await document.open(path, upload.kind, upload.password))
+            order = await self._refined(upload)
+            record = answer.record(await document.open(path, upload.kind, upload.password, order.pages))
             try:
-                async with document.pages(record) as pages:
+                async with document.pages(order, record) as pages:
                     await self._read_all(pages, record, answer)
             finally:
                 totals = record.totals
@@ -145,6 +153,9 @@ class Exchange(Response):
             await answer.send_total(record, document.page_count)
         else:
             await answer.send(made, [page["page"] for page in record.failed])
+
+    async def _refined(self, upload: Upload) -> Order:
+        return self._order if self._refine is None else await self._refine(self._order, upload.fields)
 
     async def _read_all(self, pages: AsyncIterable[int], record: Record, answer: HttpAnswer) -> None:
         """Have all pages read; for NDJSON, send each page as soon as it is read."""

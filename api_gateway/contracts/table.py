@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import orjson
 
 from api_gateway import problem
 from api_gateway.contracts import azure_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from service_kit.context import RequestContext
     from service_kit.errors import ServiceError
 
+_JSON = "application/json"
+_TEXT = "text/plain; charset=utf-8"
 Name = Literal["azure", "openwebui", "mistral", "liteparse", "tika"]
 
 
 class Contract(NamedTuple):
-    """`key_header`: has the API key, beside Authorization. `is_call`: POSTs here are counted and logged."""
+    """`is_call`: a POST or PUT to this path hands a file in; `key_header` has the API key, beside Authorization."""
 
     prefixes: tuple[str, ...]
     is_call: Callable[[str], bool]
     render: Callable[[ServiceError, RequestContext], tuple[str, bytes]] = problem.render
+    error_type: str = problem.MEDIA_TYPE
     key_header: str | None = None
+    needs_jobs: bool = False
 
 
 def _always(_path: str) -> bool:
     return True
 
 
+def _as_mistral(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
+    kind = "invalid_request_error" if error.status < 500 else "server_error"
+    body = {"object": "error", "message": str(error), "type": kind, "param": None, "code": error.code}
+    return _JSON, orjson.dumps({**body, "request_id": request.id})
+
+
 def _as_text(error: ServiceError, _request: RequestContext) -> tuple[str, bytes]:
     """Open WebUI shows the body to its user."""
-    return "text/plain; charset=utf-8", f"{error} ({error.code})".encode()
+    return _TEXT, f"{error} ({error.code})".encode()
 
 
 def _empty(_error: ServiceError, _request: RequestContext) -> tuple[str, bytes]:
     """tika-python reads any body as a result."""
-    return "text/plain; charset=utf-8", b""
+    return _TEXT, b""
 
 
 CONTRACTS: dict[Name, Contract] = {
@@ -44,17 +56,23 @@ CONTRACTS: dict[Name, Contract] = {
         ("/documentintelligence/", "/formrecognizer/"),
         lambda path: path.endswith(":analyze"),
         azure_errors.render,
+        _JSON,
         "ocp-apim-subscription-key",
+        needs_jobs=True,
     ),
-    "openwebui": Contract(("/process",), _always, _as_text),
-    "mistral": Contract(("/v1/ocr", "/v1/files"), lambda path: path == "/v1/ocr"),
+    "openwebui": Contract(("/process",), _always, _as_text, _TEXT),
+    "mistral": Contract(("/v1/ocr", "/v1/files"), _always, _as_mistral, _JSON),
     "liteparse": Contract(("/liteparse/",), _always),
-    "tika": Contract(("/tika", "/rmeta", "/meta", "/version"), _always, _empty),
+    "tika": Contract(("/tika", "/rmeta", "/meta", "/version"), _always, _empty, _TEXT),
 }
 
 
 def contract_of(path: str) -> Name | None:
-    return next((name for name, found in CONTRACTS.items() if path.startswith(found.prefixes)), None)
+    for name, found in CONTRACTS.items():
+        for prefix in found.prefixes:
+            if path.startswith(prefix) and (prefix[-1] == "/" or path[len(prefix) :][:1] in ("", "/")):
+                return name
+    return None
 
 
 def is_call(method: str, path: str) -> bool:
@@ -67,3 +85,12 @@ def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
     """Media type and body of an error, as the client of this path reads it."""
     name = contract_of(request.path)
     return problem.render(error, request) if name is None else CONTRACTS[name].render(error, request)
+
+
+def responses(name: Name, codes: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for the statuses of errors, in the contract's shape."""
+    found = CONTRACTS[name]
+    if found.render is problem.render:
+        return problem.responses(dict(codes))
+    media_type = found.error_type.partition(";")[0]
+    return {status: {"description": text, "content": {media_type: {}}} for status, text in codes.items()}

@@ -81,9 +81,8 @@ class Documents:
 class Document:
     """`async with`: entering takes a place and starts the splitter; leaving stops all its work."""
 
-    def __init__(self, shared: Documents, order: Order, request_id: str, deadline: Deadline) -> None:
+    def __init__(self, shared: Documents, request_id: str, deadline: Deadline) -> None:
         self._shared = shared
-        self._order = order
         self._request_id = request_id
         self._deadline = deadline
         self._held = contextlib.AsyncExitStack()
@@ -106,20 +105,22 @@ class Document:
     async def __aexit__(self, *_exception: object) -> None:
         await self._held.aclose()
 
-    async def open(self, path: Path, kind: Literal["pdf", "tiff"], password: str | None) -> Sequence[int]:
-        """Open the file; return the numbers of the requested pages.
+    async def open(
+        self, path: Path, kind: Literal["pdf", "tiff"], password: str | None, pages: str | None
+    ) -> Sequence[int]:
+        """Open the file, of which `pages` are requested; return their numbers.
 
         Raises:
             DocumentError, NotReady, DeadlineExceeded.
         """
         self.page_count = await self._splitter.open(path, kind, password, self._deadline)
-        return choose(self._order.pages, self.page_count, self._shared.max_pages)
+        return choose(pages, self.page_count, self._shared.max_pages)
 
     @contextlib.asynccontextmanager
-    async def pages(self, record: PageSink, *, most_unsent: int = UNSENT) -> AsyncIterator[Fanout]:
+    async def pages(self, order: Order, record: PageSink, *, most_unsent: int = UNSENT) -> AsyncIterator[Fanout]:
         """Reads the pages into the record while the context lasts; leaving it ends the splitter."""
         reading = Fanout(
-            self._order,
+            order,
             self._splitter,
             record,
             self._shared.sources,

@@ -58,7 +58,7 @@ FORMATS: dict[Name, Format] = {
 
 _JSON = "application/json"
 ALL_FORMATS: Mapping[str, Format] = {
-    **FORMATS,
+    **dict[str, Format](FORMATS.items()),
     "open_webui": Format(
         _JSON, "json", applications.open_webui, "Open WebUI's external document loader", light=True
     ),

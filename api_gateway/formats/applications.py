@@ -36,10 +36,10 @@ def tika_rmeta(answer: Answer, pages: Iterable[AnswerPage]) -> Iterator[bytes]:
     yield b"]"
 
 
-def tika_metadata(answer: Answer) -> dict[str, str]:
+def tika_metadata(answer: Answer) -> dict[str, str | list[str]]:
     return {
         "Content-Type": "application/octet-stream",
-        "X-TIKA:Parsed-By": "ocr",
+        "X-TIKA:Parsed-By": ["ocr"],
         "xmpTPg:NPages": str(answer["page_count"]),
     }
 

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.auth import tenant_of
 from api_gateway.contracts.azure_errors import error_json
-from api_gateway.contracts.locales import of_locale
 from api_gateway.contracts.outside import outside_url
 from api_gateway.documents.selection import PATTERN
 from api_gateway.errors import BadParameter, PagesFailed, status_of
@@ -27,6 +26,7 @@ from api_gateway.order import Order
 from api_gateway.uploads.bodies import Base64Body, WholeBody
 from service_kit.context import current
 from service_kit.errors import NotFound, UnsupportedMediaType
+from service_kit.locales import of_locale
 from service_kit.page import Parameters
 
 if TYPE_CHECKING:

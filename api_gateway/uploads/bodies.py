@@ -6,8 +6,8 @@ Like `multipart.Form`, each is fed the body piece by piece, and passes the file 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import orjson
 import pybase64
@@ -27,8 +27,8 @@ piece."""
 class Body(Protocol):
     def feed(self, piece: bytes) -> None: ...
 
-    def end(self) -> str | None:
-        """Check that the body is complete; the password of the file, if there is one."""
+    def end(self) -> Mapping[str, Any]:
+        """Check that the body is complete; what it contains besides the file."""
 
 
 class WholeBody:
@@ -42,12 +42,12 @@ class WholeBody:
     def feed(self, piece: bytes) -> None:
         self._on_file(memoryview(piece))
 
-    def end(self) -> str | None:
-        return None
+    def end(self) -> Mapping[str, Any]:
+        return {}
 
 
 class Base64Body:
-    """A JSON object with the file in `field`, which may stand anywhere in it. Other fields are small.
+    """A JSON object with the file as base64 in `field`, which may stand anywhere in it. Other fields are small.
 
     Raises while it is fed, and at its end:
         BadRequest: it is no such object, or the field is not base64.
@@ -56,7 +56,7 @@ class Base64Body:
     def __init__(self, field: str, on_file: OnFile, begin_file: Callable[[], None] | None = None) -> None:
         self._field = field
         self._on_file = on_file
-        self._start = re.compile(rb'"%b"\s*:\s*"' % re.escape(field.encode()))
+        self._start = self._start_of(re.escape(field.encode()))
         self._before: bytes | None = b""  # None: the field has begun
         self._left = b""  # of the field: what is no whole escape or group of four yet
         self._rest = bytearray()  # the JSON without the field's value
@@ -76,15 +76,26 @@ class Base64Body:
             piece = piece[end:]
         self._keep(piece)
 
-    def end(self) -> str | None:
+    def end(self) -> Mapping[str, Any]:
         whole = bytes(self._rest) if self._before is None else self._before
         try:
             found = orjson.loads(whole)
         except orjson.JSONDecodeError:
             raise BadRequest("The body is not JSON.") from None
-        if not isinstance(found, dict) or found.get(self._field) != "" or self._before is not None:
+        if not isinstance(found, dict):
+            raise BadRequest("The body is not a JSON object.")
+        self._check_file(found, has_file=self._before is None)
+        return found
+
+    @staticmethod
+    def _start_of(field: bytes) -> re.Pattern[bytes]:
+        """What stands in front of the base64."""
+        return re.compile(rb'"%b"\s*:\s*"' % field)
+
+    def _check_file(self, found: Mapping[str, Any], *, has_file: bool) -> None:
+        """`found` is the object without the base64."""
+        if not has_file or found.get(self._field) != "":
             raise BadRequest(f"The body is not a JSON object with the file as base64 in {self._field}.")
-        return None
 
     def _behind_start(self, piece: bytes) -> bytes:
         found = self._start.search(piece)
@@ -118,3 +129,36 @@ class Base64Body:
     def _check(self, size: int) -> None:
         if size > _LONGEST_REST:
             raise BadRequest(f"The body has more than {_LONGEST_REST} bytes besides {self._field}.")
+
+
+class FileReferred(Exception):
+    """Raised at the end of a `DataUrlBody` that has an address instead of a file."""
+
+    def __init__(self, url: str, fields: Mapping[str, Any]) -> None:
+        super().__init__(url)
+        self.url = url
+        self.fields = fields
+
+
+class DataUrlBody(Base64Body):
+    """Mistral's: `{"document": {"document_url": "data:application/pdf;base64,…"}}`, also with `image_url`."""
+
+    def __init__(self, on_file: OnFile, begin_file: Callable[[], None] | None = None) -> None:
+        super().__init__("document_url", on_file, begin_file)
+
+    @staticmethod
+    def _start_of(field: bytes) -> re.Pattern[bytes]:
+        return re.compile(rb'"(?:%b|image_url|url)"\s*:\s*"data:[^"]{0,200};base64,' % field)
+
+    def _check_file(self, found: Mapping[str, Any], *, has_file: bool) -> None:
+        document = found.get("document")
+        url = None
+        if isinstance(document, dict):
+            url = document.get("document_url", document.get("image_url"))
+            url = url.get("url") if isinstance(url, dict) else url
+        if not isinstance(url, str):
+            raise BadRequest("The body has no document with a document_url or an image_url.")
+        if not has_file:
+            raise FileReferred(url, found)
+        if not re.fullmatch(r"data:[^,]*;base64,", url):
+            raise BadRequest("The document is not a data URL with base64.")

@@ -67,7 +67,7 @@ class IncomingFile:
         if self._kind is None:
             self._head += piece[: sniff.LOOKED_AT]
             if len(self._head) >= sniff.LOOKED_AT:
-                self._kind = sniff.look(self._head)
+                self._kind = self._look()
         if self._kind == "picture" and self.size > self._limits.picture:
             raise _too_large(self._limits.picture)
         if self.size > max(self._limits.picture, self._limits.document):
@@ -90,7 +90,7 @@ class IncomingFile:
         """
         if not self.size:
             raise EmptyFile
-        self._kind = self._kind or sniff.look(self._head)
+        self._kind = self._kind or self._look()
         if self._spool.has_written:
             self._path = await self._spool.finish()
         else:
@@ -111,6 +111,10 @@ class IncomingFile:
         with self._path.open("rb") as file:
             while piece := await asyncio.to_thread(file.read, size):
                 yield piece
+
+    def _look(self) -> Kind:
+        sniff.refuse_others(self._head)
+        return sniff.look(self._head)
 
     async def _look_for_pages(self) -> None:
         """A TIFF of one page is a picture."""

@@ -10,16 +10,16 @@ import asyncio
 import mmap
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from api_gateway.errors import DocumentTooLarge, EmptyFile, FileTooLarge
 from api_gateway.settings import UPLOAD_COPIES
 from api_gateway.uploads import sniff, tiff_directory
-from api_gateway.uploads.multipart import Form
+from api_gateway.uploads.multipart import Form, password_of
 from api_gateway.uploads.spool import IN_MEMORY, Spool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from starlette.requests import Request
@@ -71,7 +71,12 @@ class Upload:
         self._needed = sniff.LOOKED_AT  # bytes of the file that are needed to identify it
         self.kind: Kind | None = None
         self.dpi: float | None = None  # from a TIFF of one page
-        self.password: str | None = None  # known when the upload is complete
+        self.fields: Mapping[str, Any] = {}  # of the body, besides the file; known when the upload is complete
+
+    @property
+    def password(self) -> str | None:
+        """Known when the upload is complete; an empty one is none."""
+        return password_of(self.fields)
 
     async def identify(self) -> Kind:
         """Read until the kind of file is known; the whole file if only its end shows it.
@@ -150,6 +155,7 @@ class Upload:
 
     def _look(self, *, whole: bool) -> None:
         kind = sniff.look(self._data)
+        sniff.refuse_others(self._data)
         if kind == "tiff":
             found = tiff_directory.look(self._data, whole=whole)
             self._needed = found.needed
@@ -162,7 +168,7 @@ class Upload:
             raise FileTooLarge(f"The picture is larger than {self._limits.picture} bytes.")
 
     def _end(self) -> None:
-        self.password = self._form.end()
+        self.fields = self._form.end()
         if not self._size:
             raise EmptyFile
 

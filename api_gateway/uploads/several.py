@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from api_gateway.errors import BadMultipart
 from api_gateway.uploads.incoming import IncomingFile
-from api_gateway.uploads.multipart import Form
+from api_gateway.uploads.multipart import Form, password_of
 from api_gateway.uploads.spool import RequestFolder
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class IncomingFiles:
                     )
                 if file is not None:
                     await file.settle()
-            self.password = self._form.end()
+            self.password = password_of(self._form.end())
             assert file is not None  # noqa: S101 - the form has one
             await file.finish()
             self.is_complete = True

@@ -180,10 +180,10 @@ async def test_requests_overtake_jobs(desks: Desks, server: ModelServer, tmp_pat
         await until(lambda: len(server.calls) >= 20)
         order = Order(Parameters(("eng",), 3), "json", dpi=72)
         shared = desk.documents(for_jobs=False)
-        async with Document(shared, order, "request", Deadline(60)) as opened:
-            numbers = await opened.open(path, "pdf", None)
+        async with Document(shared, "request", Deadline(60)) as opened:
+            numbers = await opened.open(path, "pdf", None, order.pages)
             with Record(tmp_path / "record", desk.admission.disk, numbers) as record:
-                async with opened.pages(record) as pages:
+                async with opened.pages(order, record) as pages:
                     assert [number async for number in pages] == [*range(1, 11)]
         order_of_calls = widths(server.calls)
         first = order_of_calls.index(300)

@@ -224,16 +224,17 @@ class JobAttempt:
         job, tools, claim = self.claim.job, self._tools, self.claim
         assert job.kind != "picture"  # noqa: S101 - narrows the type
         with contextlib.closing(RequestFolder(tools.spool)) as folder, tools.disk.take(0) as disk:
-            async with Document(tools.documents, job.order, job.id, deadline) as document:
+            async with Document(tools.documents, job.id, deadline) as document:
                 path = await self._file(folder, disk)
                 if claim.careful:
                     await self._lease.write(lambda: tools.store.begin_page(claim, OPENING))
                 self._lease.check()
-                numbers = await document.open(path, job.kind, job.password)
+                numbers = await document.open(path, job.kind, job.password, job.order.pages)
                 if job.pages_total is None:
                     await self._lease.write(lambda: tools.store.opened(claim, document.page_count, len(numbers)))
                 self._recorder.numbers = [number for number in numbers if number not in claim.stored]
-                async with document.pages(self._recorder, most_unsent=1 if claim.careful else UNSENT) as reading:
+                most = 1 if claim.careful else UNSENT
+                async with document.pages(job.order, self._recorder, most_unsent=most) as reading:
                     await self._all(reading)
 
     async def _file(self, folder: RequestFolder, disk: Share) -> Path:

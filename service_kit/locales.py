@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from service_kit.errors import UnknownLanguage
 from service_kit.page import ANY_LANGUAGE
 
@@ -25,6 +27,8 @@ _LANGUAGES = {
     "sr-latn": "srp_latn", "az-cyrl": "aze_cyrl", "uz-cyrl": "uzb_cyrl",
 }  # fmt: skip
 
+_TESSERACTS = frozenset(_LANGUAGES.values())
+
 
 def of_locale(locale: str | None) -> str:
     """The language of a BCP 47 tag such as `de` or `en-US`; without one, the language of each page is found.
@@ -39,3 +43,18 @@ def of_locale(locale: str | None) -> str:
         if found := _LANGUAGES.get("-".join(parts[:end])):
             return found
     raise UnknownLanguage(f"The locale {locale[:40]!r} is not known.")
+
+
+def of_names(names: str | None) -> tuple[str, ...]:
+    """Several languages (`eng+deu`, `en,de`), each as a BCP 47 tag or as Tesseract names it.
+
+    Raises:
+        UnknownLanguage.
+    """
+    found = [_of_name(name) for name in re.split(r"[+,]", names or "") if name.strip()]
+    return tuple(dict.fromkeys(found)) or (ANY_LANGUAGE,)
+
+
+def _of_name(name: str) -> str:
+    name = name.strip()
+    return name if name == ANY_LANGUAGE or name in _TESSERACTS else of_locale(name)

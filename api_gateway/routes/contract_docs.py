@@ -1,0 +1,49 @@
+"""What /docs says of the routes of contracts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from api_gateway.contracts.table import responses
+from api_gateway.routes import ocr_docs
+
+if TYPE_CHECKING:
+    from api_gateway.contracts.table import Name
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_STORE = {503: "store_unavailable, not_ready"}
+FILE: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}},
+    "parameters": ocr_docs.HEADERS,
+}
+
+
+def form(field: str, texts: tuple[str, ...] = ()) -> dict[str, Any]:
+    properties = {field: _BINARY["schema"], **{name: {"type": "string", "maxLength": 1024} for name in texts}}
+    schema = {"type": "object", "required": [field], "properties": properties}
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}},
+        "parameters": ocr_docs.HEADERS,
+    }
+
+
+def answer(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"description": description, "content": {media_type: {}}}}
+
+
+def errors_of_call(name: Name) -> dict[int | str, dict[str, Any]]:
+    """Those of a call that hands a file in."""
+    return responses(name, {**ocr_docs.errors(with_jobs=True), 404: "not_found"})
+
+
+def errors_of_job(name: Name) -> dict[int | str, dict[str, Any]]:
+    """Those of a question for something that is stored."""
+    return responses(
+        name,
+        {
+            400: "bad_parameter, bad_request, bad_timeout",
+            401: "unauthorized",
+            404: "not_found: there is nothing with this id, or it belongs to another API key",
+            **_STORE,
+        },
+    )
