@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from api_gateway import errors
 from api_gateway.admission import EarlyRefusal, RequestAdmission
 from api_gateway.auth import digests, key_check
-from api_gateway.contracts.table import is_call, render
+from api_gateway.contracts.table import contract_of, is_call, render
 from api_gateway.documents.composer import Composer
 from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
@@ -55,7 +55,7 @@ from service_kit.server import Drain, serve
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from api_gateway.jobs.service import JobService
     from api_gateway.settings import GatewaySettings
@@ -135,7 +135,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
                 BodyLimits,
                 settings=settings,
                 max_body_bytes=settings.max_body_bytes,
-                max_bytes_of={JOBS_PATH: settings.max_jobs_bytes} if jobs else {},
+                max_bytes_of=_longest_body(settings),
             ),
             Middleware(EarlyRefusal, admission=admission, has_jobs=jobs is not None),
         ],
@@ -152,6 +152,17 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
     if not settings.metrics_port:
         app.include_router(prometheus.make_router())
     return app
+
+
+def _longest_body(settings: GatewaySettings) -> Callable[[str], int]:
+    """Maximum bytes of the body of a request to a path."""
+
+    def of(path: str) -> int:
+        if path == JOBS_PATH and settings.has_jobs:
+            return settings.max_jobs_bytes
+        return settings.max_base64_bytes if contract_of(path) else settings.max_body_bytes
+
+    return of
 
 
 def _guarded(services: Services, installed: InstalledLanguages, jobs: JobService | None) -> Iterator[APIRouter]:

@@ -274,3 +274,8 @@ class GatewaySettings(JobSettings):
     def max_body_bytes(self) -> int:
         """The largest picture or document, and the multipart around it."""
         return max(self.max_upload_bytes, self.max_document_bytes) + _FORM_BYTES
+
+    @property
+    def max_base64_bytes(self) -> int:
+        """The body of a contract's request, in which the file may be base64; the file has the same limits."""
+        return self.max_body_bytes * 4 // 3 + _FORM_BYTES

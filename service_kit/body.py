@@ -13,7 +13,7 @@ from service_kit.deadline import LeastRate
 from service_kit.errors import ClientGone, ClientTooSlow, PayloadTooLarge, UploadTooSlow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,8 +31,8 @@ def declared_bytes(scope: Scope) -> int | None:
 class BodyLimits:
     """ASGI middleware around the application.
 
-    - A body over `max_body_bytes`, by Content-Length or by count, raises PayloadTooLarge. `max_bytes_of` are the
-      limits of paths that have their own.
+    - A body over `max_body_bytes`, by Content-Length or by count, raises PayloadTooLarge. `max_bytes_of` tells
+      the limit of a path instead.
     - A body that is slower than `LeastRate`, or that exceeds the request's deadline, raises UploadTooSlow.
     - After the whole body has arrived, a disconnect cancels the application and raises ClientGone; it raises
       ClientTooSlow if the server dropped a client that read the answer too slowly.
@@ -45,20 +45,18 @@ class BodyLimits:
         *,
         settings: ServiceSettings,
         max_body_bytes: int,
-        max_bytes_of: Mapping[str, int] | None = None,
+        max_bytes_of: Callable[[str], int] | None = None,
     ) -> None:
         self._app = app
-        self._max_bytes_of = max_bytes_of or {}
+        self._max_bytes_of = max_bytes_of or (lambda _path: max_body_bytes)
         self._settings = settings
-        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         rate = LeastRate(self._settings.body_idle_timeout_seconds, self._settings.min_rate_kib_per_second)
-        most = self._max_bytes_of.get(scope["path"], self._max_body_bytes)
-        body = _Body(current(), receive, most, rate)
+        body = _Body(current(), receive, self._max_bytes_of(scope["path"]), rate)
         body.refuse_declared(scope)
         application = asyncio.current_task()
         assert application is not None  # noqa: S101 - narrows the type

@@ -1,4 +1,4 @@
-"""Files of plain text, which applications send together with pictures and documents: their text is their content."""
+"""Files of plain text, which applications send like pictures and documents."""
 
 from __future__ import annotations
 
@@ -15,14 +15,8 @@ if TYPE_CHECKING:
 
     from service_kit.budget import Share
 
-_TEXTS = (
-    "text/",
-    "application/json",
-    "application/xml",
-    "application/yaml",
-    "application/x-yaml",
-    "application/toml",
-)
+_APPLICATIONS = ("json", "xml", "yaml", "x-yaml", "toml")
+_TEXTS = ("text/", *(f"application/{name}" for name in _APPLICATIONS))
 _ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 

@@ -21,7 +21,7 @@ Name = Literal["azure", "openwebui", "mistral", "liteparse", "tika"]
 
 
 class Contract(NamedTuple):
-    """`is_call`: a POST or PUT to this path hands a file in; `key_header` has the API key, beside Authorization."""
+    """`is_call`: a POST or PUT to this path hands a file in. `key_header` has the API key, or Authorization."""
 
     prefixes: tuple[str, ...]
     is_call: Callable[[str], bool]

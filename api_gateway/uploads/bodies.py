@@ -18,6 +18,8 @@ _LONGEST_REST = 64 * 1024  # of JSON without the file
 _ESCAPE = re.compile(rb"\\(?:/|u00(2[bB]|2[fF]|3[dD]))")  # of characters of base64, as some programs write them
 _LONGEST_ESCAPE = 6
 
+_WHERE = ("document_url", "image_url", "file_id")
+
 OnFile = Callable[[memoryview], None]
 BodyOf = Callable[[OnFile, Callable[[], None] | None], "Body"]
 """Makes the parser of a body; it calls the first function with each piece of a file, the second before the first
@@ -154,7 +156,7 @@ class DataUrlBody(Base64Body):
         document = found.get("document")
         url = None
         if isinstance(document, dict):
-            url = document.get("document_url", document.get("image_url"))
+            url = next((document[name] for name in _WHERE if name in document), None)
             url = url.get("url") if isinstance(url, dict) else url
         if not isinstance(url, str):
             raise BadRequest("The body has no document with a document_url or an image_url.")

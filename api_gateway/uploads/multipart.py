@@ -25,7 +25,7 @@ _LONGEST_TEXT = 1024
 
 
 class Fields(NamedTuple):
-    """The names of a form's fields. `file`: None if any field may be the file. `texts`: None if any other may stand."""
+    """Names of fields. `file`: None if the first field is the file. `texts`: None if there may be any others."""
 
     file: str | None = FIELD
     texts: tuple[str, ...] | None = (PASSWORD_FIELD,)
