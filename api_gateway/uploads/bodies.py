@@ -17,6 +17,7 @@ from service_kit.errors import BadRequest
 _LONGEST_REST = 64 * 1024  # of JSON without the file
 _ESCAPE = re.compile(rb"\\(?:/|u00(2[bB]|2[fF]|3[dD]))")  # of characters of base64, as some programs write them
 _LONGEST_ESCAPE = 6
+_FILE = "\0file"  # stands in the JSON where the file's base64 was
 
 _WHERE = ("document_url", "image_url", "file_id")
 
@@ -62,6 +63,7 @@ class Base64Body:
         self._before: bytes | None = b""  # None: the field has begun
         self._left = b""  # of the field: what is no whole escape or group of four yet
         self._rest = bytearray()  # the JSON without the field's value
+        self._is_padded = False
         self._is_over = False
         if begin_file is not None:
             begin_file()
@@ -95,8 +97,8 @@ class Base64Body:
         return re.compile(rb'"%b"\s*:\s*"' % field)
 
     def _check_file(self, found: Mapping[str, Any], *, has_file: bool) -> None:
-        """`found` is the object without the base64."""
-        if not has_file or found.get(self._field) != "":
+        """`found` is the object with `_FILE` in place of the base64."""
+        if not has_file or found.get(self._field) != _FILE:
             raise BadRequest(f"The body is not a JSON object with the file as base64 in {self._field}.")
 
     def _behind_start(self, piece: bytes) -> bytes:
@@ -106,7 +108,7 @@ class Base64Body:
             self._check(len(piece))
             return b""
         self._before = None
-        self._keep(piece[: found.end()])
+        self._keep(piece[: found.end()] + orjson.dumps(_FILE)[1:-1])
         return piece[found.end() :]
 
     def _decode(self, piece: bytes, *, is_last: bool) -> None:
@@ -118,9 +120,12 @@ class Base64Body:
         end = len(whole) if is_last else len(whole) // 4 * 4
         self._left = whole[end:] + kept
         try:
+            if self._is_padded and end:
+                raise ValueError  # noqa: TRY301 - as for what stands behind a padding in the same piece
             data = pybase64.b64decode(whole[:end], validate=True)
         except ValueError:
             raise BadRequest(f"{self._field} is not base64.") from None
+        self._is_padded = self._is_padded or whole[:end].endswith(b"=")
         if data:
             self._on_file(memoryview(data))
 
@@ -156,11 +161,11 @@ class DataUrlBody(Base64Body):
         document = found.get("document")
         url = None
         if isinstance(document, dict):
-            url = next((document[name] for name in _WHERE if name in document), None)
+            url = next((document[name] for name in _WHERE if document.get(name) is not None), None)
             url = url.get("url") if isinstance(url, dict) else url
         if not isinstance(url, str):
             raise BadRequest("The body has no document with a document_url or an image_url.")
         if not has_file:
             raise FileReferred(url, found)
-        if not re.fullmatch(r"data:[^,]*;base64,", url):
+        if not re.fullmatch(rf"data:[^,]*;base64,{_FILE}", url):
             raise BadRequest("The document is not a data URL with base64.")
