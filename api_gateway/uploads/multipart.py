@@ -22,6 +22,7 @@ _LONGEST_PART_HEAD = 16 * 1024
 _MOST_HEADERS = 64
 _NO_BOUNDARY = "The form's first boundary is missing."
 _LONGEST_TEXT = 1024
+_MOST_TEXTS = 64
 
 
 class Fields(NamedTuple):
@@ -165,6 +166,8 @@ class Form:
         self._found.add(name)
         self._part = name
         if not self._in_file:
+            if len(self._texts) == _MOST_TEXTS:
+                raise BadMultipart(f"The form takes at most {_MOST_TEXTS} fields besides files.")
             self._texts[name] = bytearray()
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
