@@ -24,7 +24,8 @@ def says_text(content_type: str | None, name: str) -> bool:
     """Whether the Content-Type, or without a useful one the file's name, says that a file is plain text."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type in ("", "application/octet-stream"):
-        media_type = mimetypes.guess_type(name)[0] or ""
+        guessed, compression = mimetypes.guess_type(name)
+        media_type = guessed if guessed and not compression else ""
     return media_type.startswith(_TEXTS)
 
 
@@ -48,9 +49,11 @@ async def read_text(request: Request, memory: Share, most_bytes: int) -> str:
 
 def _decode(data: bytes) -> str:
     marked = next((name for mark, name in _ENCODINGS if data.startswith(mark)), None)
-    if marked != "utf-16" and b"\0" in data:
-        raise UnsupportedMediaType("The file is said to be plain text, and is not.")
-    for encoding in (marked or "utf-8", "cp1252"):
+    text = None
+    for encoding in ("utf-16",) if marked == "utf-16" else (marked or "utf-8", "cp1252", "latin-1"):
         with contextlib.suppress(UnicodeDecodeError):
-            return data.decode(encoding)
-    return data.decode("latin-1")
+            text = data.decode(encoding)
+            break
+    if text is None or "\0" in text:
+        raise UnsupportedMediaType("The file is said to be plain text, and is not.")
+    return text
