@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/problem+json"
 
 
-def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
-    """Media type and body."""
+def render(error: ServiceError, request: RequestContext, detail: str | None = None) -> tuple[str, bytes]:
+    """Media type and body; `detail` instead of the error's own text."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
-        "detail": str(error),
+        "detail": str(error) if detail is None else detail,
         "code": error.code,
         "request_id": request.id,
     }

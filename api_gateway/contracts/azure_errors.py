@@ -19,6 +19,7 @@ _CODES = {
     404: "NotFound",
     405: "MethodNotAllowed",
     408: "Timeout",
+    409: "Conflict",
     413: "InvalidRequest",
     415: "UnsupportedMediaType",
     422: "InvalidRequest",
@@ -29,8 +30,8 @@ _CODES = {
 _INNER = {404: "NotFound", 413: "InvalidContentLength", 415: "UnsupportedContent", 422: "InvalidContent"}
 
 
-def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
-    body = {"error": error_json(error.status, error.code, str(error)), "request_id": request.id}
+def render(error: ServiceError, request: RequestContext, text: str) -> tuple[str, bytes]:
+    body = {"error": error_json(error.status, error.code, text), "request_id": request.id}
     return "application/json", orjson.dumps(body)
 
 

@@ -8,6 +8,7 @@ import orjson
 
 from api_gateway import problem
 from api_gateway.contracts import azure_errors
+from api_gateway.contracts.wording import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,11 +22,14 @@ Name = Literal["azure", "openwebui", "mistral", "liteparse", "tika"]
 
 
 class Contract(NamedTuple):
-    """`is_call`: a POST or PUT to this path hands a file in. `key_header` has the API key, or Authorization."""
+    """`is_call`: a POST or PUT to this path hands a file in. `key_header` has the API key, or Authorization.
+
+    `render` gets an error's text as clients of contracts read it.
+    """
 
     prefixes: tuple[str, ...]
     is_call: Callable[[str], bool]
-    render: Callable[[ServiceError, RequestContext], tuple[str, bytes]] = problem.render
+    render: Callable[[ServiceError, RequestContext, str], tuple[str, bytes]] = problem.render
     error_type: str = problem.MEDIA_TYPE
     key_header: str | None = None
     needs_jobs: bool = False
@@ -35,18 +39,18 @@ def _always(_path: str) -> bool:
     return True
 
 
-def _as_mistral(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
+def _as_mistral(error: ServiceError, request: RequestContext, text: str) -> tuple[str, bytes]:
     kind = "invalid_request_error" if error.status < 500 else "server_error"
-    body = {"object": "error", "message": str(error), "type": kind, "param": None, "code": error.code}
+    body = {"object": "error", "message": text, "type": kind, "param": None, "code": error.code}
     return _JSON, orjson.dumps({**body, "request_id": request.id})
 
 
-def _as_text(error: ServiceError, _request: RequestContext) -> tuple[str, bytes]:
+def _as_text(error: ServiceError, _request: RequestContext, text: str) -> tuple[str, bytes]:
     """Open WebUI shows the body to its user."""
-    return _TEXT, f"{error} ({error.code})".encode()
+    return _TEXT, f"{text} ({error.code})".encode()
 
 
-def _empty(_error: ServiceError, _request: RequestContext) -> tuple[str, bytes]:
+def _empty(_error: ServiceError, _request: RequestContext, _text: str) -> tuple[str, bytes]:
     """tika-python reads any body as a result."""
     return _TEXT, b""
 
@@ -84,7 +88,9 @@ def is_call(method: str, path: str) -> bool:
 def render(error: ServiceError, request: RequestContext) -> tuple[str, bytes]:
     """Media type and body of an error, as the client of this path reads it."""
     name = contract_of(request.path)
-    return problem.render(error, request) if name is None else CONTRACTS[name].render(error, request)
+    return (
+        problem.render(error, request) if name is None else CONTRACTS[name].render(error, request, text_of(error))
+    )
 
 
 def responses(name: Name, codes: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from api_gateway.jobs.job import Job
     from api_gateway.jobs.store import JobStore
 
+_MAX_TOLD = 100  # failed pages listed in an error
 _REMOVED = "The job has been removed."
 
 
@@ -47,3 +48,17 @@ async def load(store: JobStore, job: Job, record: Record) -> None:
         count += 1
     if count < len(record.numbers):
         raise NotFound(_REMOVED)
+
+
+async def failed_pages(store: JobStore, job: Job) -> list[dict[str, Any]]:
+    """Number, code and detail of the pages that failed.
+
+    Raises:
+        NotFound, StoreUnavailable.
+    """
+    found: list[dict[str, Any]] = []
+    async for page in store.pages(job.id, await numbers_of(store, job)):
+        if page.failed and len(found) < _MAX_TOLD:
+            line = orjson.loads(page.line)
+            found.append({name: line[name] for name in ("page", "code", "detail")})
+    return found

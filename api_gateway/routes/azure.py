@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_gateway.auth import tenant_of
 from api_gateway.contracts.azure_errors import error_json
 from api_gateway.contracts.outside import outside_url
+from api_gateway.contracts.wording import of_pages, reworded
 from api_gateway.documents.selection import PATTERN
 from api_gateway.errors import BadParameter, PagesFailed, status_of
 from api_gateway.formats.azure import ContentFormat, Shape, StringIndex
 from api_gateway.jobs.azure_result import AzureResult
 from api_gateway.jobs.result import JobResult
+from api_gateway.jobs.stored import failed_pages
 from api_gateway.jobs.submission import Terms
 from api_gateway.order import Order
 from api_gateway.uploads.bodies import Base64Body, WholeBody
@@ -32,6 +34,7 @@ from service_kit.page import Parameters
 if TYPE_CHECKING:
     from api_gateway.exchange import Services
     from api_gateway.jobs.job import Job
+    from api_gateway.jobs.store import JobStore
     from api_gateway.routes.submitting import Submitting
     from api_gateway.uploads.bodies import BodyOf
     from api_gateway.upstream.languages import InstalledLanguages
@@ -101,7 +104,7 @@ def make_router(services: Services, installed: InstalledLanguages, submitting: S
         job = await found(tenant, model, result_id)
         if job.state != "complete":
             headers = {} if job.is_final else {"Retry-After": "1"}
-            return JSONResponse(_operation(job), headers=headers)
+            return JSONResponse({**_operation(job), **await _error(store, job)}, headers=headers)
         shape = Shape(model, query.api_version, query.string_index, query.content, inches=job.kind == "pdf")
         head = orjson.dumps(_operation(job))[:-1] + b',"analyzeResult":'
         return AzureResult(settings, services.admission, store, job, shape, head)
@@ -165,7 +168,7 @@ def _body_of(content_type: str | None) -> BodyOf:
 def _operation(job: Job) -> dict[str, Any]:
     """Without the result. `running` also while it waits: some clients fail at `notStarted`."""
     at = job.finished or job.started or job.created
-    found: dict[str, Any] = {
+    return {
         "status": {
             "complete": "succeeded",
             "queued": "running",
@@ -175,13 +178,16 @@ def _operation(job: Job) -> dict[str, Any]:
         "createdDateTime": _time(job.created),
         "lastUpdatedDateTime": _time(at),
     }
-    if job.state == "partial":
-        text = f"{job.pages_failed} of {job.pages_total} pages could not be read."
-        found["error"] = error_json(422, PagesFailed.code, text)
-    elif job.state == "failed":
-        code = job.code or ""
-        found["error"] = error_json(status_of(code), code, job.detail or "")
-    return found
+
+
+async def _error(store: JobStore, job: Job) -> dict[str, Any]:
+    """Why the operation failed, if it did."""
+    if job.state not in ("partial", "failed"):
+        return {}
+    code = job.code or PagesFailed.code
+    which = await failed_pages(store, job) if code == PagesFailed.code else None
+    text = reworded(job.detail or "") if which is None else of_pages(which)
+    return {"error": error_json(status_of(code), code, text)}
 
 
 def _time(seconds: float) -> str:

@@ -38,7 +38,8 @@ def parsed(make: Callable[[OnFile, Callable[[], None] | None], Body], pieces: Se
 
 def cut(body: bytes, sizes: Sequence[int]) -> list[bytes]:
     """In pieces of these sizes, again and again."""
-    found, at = [], 0
+    found: list[bytes] = []
+    at = 0
     while at < len(body):
         size = sizes[len(found) % len(sizes)]
         found.append(body[at : at + size])
