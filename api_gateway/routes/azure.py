@@ -11,14 +11,13 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.auth import tenant_of
 from api_gateway.contracts.azure_errors import error_json
+from api_gateway.contracts.azure_query import AnalyzeQuery
 from api_gateway.contracts.outside import outside_url
-from api_gateway.documents.selection import PATTERN
 from api_gateway.errors import BadParameter, PagesFailed, status_of
-from api_gateway.formats.azure import ContentFormat, Shape, StringIndex
+from api_gateway.formats.azure import Shape
 from api_gateway.jobs.azure_result import AzureResult
 from api_gateway.jobs.result import JobResult
 from api_gateway.jobs.submission import Terms
@@ -43,20 +42,6 @@ _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 # Features that this service has anyway, or that change nothing about the text.
 _FEATURES = frozenset({"ocrHighResolution", "languages", "styleFont"})
 Tenant = Annotated[str, Depends(tenant_of)]
-
-
-class AnalyzeQuery(BaseModel):
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
-
-    api_version: Annotated[str, Field(alias="api-version", pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$")] = (
-        "2024-11-30"
-    )
-    pages: Annotated[str | None, Field(pattern=PATTERN)] = None
-    locale: Annotated[str | None, Field(max_length=40)] = None
-    string_index: Annotated[StringIndex, Field(alias="stringIndexType")] = "textElements"
-    content: Annotated[ContentFormat, Field(alias="outputContentFormat")] = "text"
-    features: Annotated[str | None, Field(max_length=200)] = None
-    output: Annotated[str | None, Field(max_length=40)] = None
 
 
 def make_router(services: Services, installed: InstalledLanguages, submitting: Submitting) -> APIRouter:

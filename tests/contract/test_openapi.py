@@ -30,6 +30,35 @@ OPERATIONS = [
     "GET /health/ready",
     "GET /health/serving",
     "GET /metrics",
+    *(
+        f"{call}"
+        for prefix in ("/documentintelligence", "/formrecognizer")
+        for call in (
+            f"POST {prefix}/documentModels/{{model}}:analyze",
+            f"GET {prefix}/documentModels/{{model}}/analyzeResults/{{result_id}}",
+            f"DELETE {prefix}/documentModels/{{model}}/analyzeResults/{{result_id}}",
+            f"GET {prefix}/documentModels/{{model}}/analyzeResults/{{result_id}}/pdf",
+        )
+    ),
+    "PUT /process",
+    "POST /v1/ocr",
+    "POST /v1/files",
+    "GET /v1/files/{file_id}",
+    "DELETE /v1/files/{file_id}",
+    "GET /v1/files/{file_id}/url",
+    "POST /liteparse/ocr",
+    "GET /tika",
+    "PUT /tika",
+    "POST /tika/form",
+    "PUT /tika/text",
+    "POST /tika/form/text",
+    "PUT /rmeta",
+    "POST /rmeta/form",
+    "PUT /rmeta/text",
+    "POST /rmeta/form/text",
+    "PUT /meta",
+    "POST /meta/form",
+    "GET /version",
 ]
 
 
