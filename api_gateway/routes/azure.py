@@ -22,6 +22,7 @@ from api_gateway.jobs.azure_result import AzureResult
 from api_gateway.jobs.result import JobResult
 from api_gateway.jobs.submission import Terms
 from api_gateway.order import Order
+from api_gateway.routes import contract_docs as docs
 from api_gateway.uploads.bodies import Base64Body, WholeBody
 from service_kit.context import current
 from service_kit.errors import NotFound, UnsupportedMediaType
@@ -102,17 +103,26 @@ def make_router(services: Services, installed: InstalledLanguages, submitting: S
         await store.remove(tenant, job.id)
         return Response(status_code=204)
 
+    asked = docs.errors_of_job("azure")
     for prefix in PREFIXES:
         add = partial(router.add_api_route, response_class=Response)
         results = f"{prefix}/documentModels/{{model}}/analyzeResults/{{result_id}}"
         add(f"{prefix}/documentModels/{{model}}:analyze", analyze, methods=["POST"], status_code=202,
-            summary="Analyze a document", openapi_extra={"requestBody": _BODY})  # fmt: skip
-        add(results, result, methods=["GET"], summary="The state of an operation, and its result")
-        add(f"{results}/pdf", pdf, methods=["GET"], summary="The document as a searchable PDF")
-        add(results, remove, methods=["DELETE"], status_code=204, summary="Remove an operation and its result")
+            summary="Analyze a document", responses={202: _ACCEPTED, **docs.errors_of_call("azure")},
+            openapi_extra={"requestBody": _BODY, "parameters": docs.FILE["parameters"]})  # fmt: skip
+        add(results, result, methods=["GET"], summary="The state of an operation, and its result",
+            responses={**docs.answer("application/json", "The operation."), **asked})  # fmt: skip
+        add(f"{results}/pdf", pdf, methods=["GET"], summary="The document as a searchable PDF",
+            responses={**docs.answer("application/pdf", "It."), **docs.errors_of_result("azure")})  # fmt: skip
+        add(results, remove, methods=["DELETE"], status_code=204, responses=asked,
+            summary="Remove an operation and its result")  # fmt: skip
     return router
 
 
+_ACCEPTED = {
+    "description": "The operation is queued.",
+    "headers": {"Operation-Location": {"description": "Where its result is.", "schema": {"type": "string"}}},
+}
 _BODY = {
     "required": True,
     "content": {

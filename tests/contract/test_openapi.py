@@ -84,13 +84,16 @@ def test_answers_are_as_described(operations: dict[str, Any], name: str) -> None
     """Whatever the description allows, and some that it does not."""
     operation = operations[name]
 
-    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    examples = 60 if "/gateway/" in name else 20
+
+    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=st.one_of(operation.as_strategy(), operation.as_strategy(GenerationMode.NEGATIVE)))
     def explore(case: Any) -> None:
         assume(is_form(case))
         response = case.call(timeout=60)
         if response.status_code in (408, 504):  # a budget of 5e-324 seconds is a valid one, and soon used up
-            assert response.json()["code"] in ("upload_too_slow", "deadline_exceeded")
+            if "problem+json" in response.headers["content-type"][0]:
+                assert response.json()["code"] in ("upload_too_slow", "deadline_exceeded")
             return
         case.validate_response(response, excluded_checks=[positive_data_acceptance])  # any bytes are no picture
 
