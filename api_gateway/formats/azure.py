@@ -53,16 +53,16 @@ def render(pages: Iterable[AnswerPage], shape: Shape) -> Iterator[bytes]:
     yield b'],"styles":[]}'
 
 
-def _laid_out(pages: Iterable[AnswerPage], shape: Shape) -> Iterator[_Page]:
+def _laid_out(pages: Iterable[AnswerPage], shape: Shape) -> Iterator[_LaidOutPage]:
     start = 0
     for at, page in enumerate(pages):
         start += _length(_break(at, shape), shape)
-        found = _Page(page, start, shape)
+        found = _LaidOutPage(page, start, shape)
         start += found.length
         yield found
 
 
-class _Page:
+class _LaidOutPage:
     """A page whose text begins at an offset of the content."""
 
     def __init__(self, page: AnswerPage, start: int, shape: Shape) -> None:

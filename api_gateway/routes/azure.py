@@ -11,20 +11,20 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.auth import tenant_of
 from api_gateway.contracts.azure_errors import error_json
+from api_gateway.contracts.azure_query import AnalyzeQuery
 from api_gateway.contracts.outside import outside_url
 from api_gateway.contracts.wording import of_pages, reworded
-from api_gateway.documents.selection import PATTERN
 from api_gateway.errors import BadParameter, PagesFailed, status_of
-from api_gateway.formats.azure import ContentFormat, Shape, StringIndex
+from api_gateway.formats.azure import Shape
 from api_gateway.jobs.azure_result import AzureResult
 from api_gateway.jobs.result import JobResult
 from api_gateway.jobs.stored import failed_pages
 from api_gateway.jobs.submission import Terms
 from api_gateway.order import Order
+from api_gateway.routes import contract_docs as docs
 from api_gateway.uploads.bodies import Base64Body, WholeBody
 from service_kit.context import current
 from service_kit.errors import NotFound, UnsupportedMediaType
@@ -46,20 +46,6 @@ _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 # Features that this service has anyway, or that change nothing about the text.
 _FEATURES = frozenset({"ocrHighResolution", "languages", "styleFont"})
 Tenant = Annotated[str, Depends(tenant_of)]
-
-
-class AnalyzeQuery(BaseModel):
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
-
-    api_version: Annotated[str, Field(alias="api-version", pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$")] = (
-        "2024-11-30"
-    )
-    pages: Annotated[str | None, Field(pattern=PATTERN)] = None
-    locale: Annotated[str | None, Field(max_length=40)] = None
-    string_index: Annotated[StringIndex, Field(alias="stringIndexType")] = "textElements"
-    content: Annotated[ContentFormat, Field(alias="outputContentFormat")] = "text"
-    features: Annotated[str | None, Field(max_length=200)] = None
-    output: Annotated[str | None, Field(max_length=40)] = None
 
 
 def make_router(services: Services, installed: InstalledLanguages, submitting: Submitting) -> APIRouter:
@@ -120,17 +106,26 @@ def make_router(services: Services, installed: InstalledLanguages, submitting: S
         await store.remove(tenant, job.id)
         return Response(status_code=204)
 
+    asked = docs.errors_of_job("azure")
     for prefix in PREFIXES:
         add = partial(router.add_api_route, response_class=Response)
         results = f"{prefix}/documentModels/{{model}}/analyzeResults/{{result_id}}"
         add(f"{prefix}/documentModels/{{model}}:analyze", analyze, methods=["POST"], status_code=202,
-            summary="Analyze a document", openapi_extra={"requestBody": _BODY})  # fmt: skip
-        add(results, result, methods=["GET"], summary="The state of an operation, and its result")
-        add(f"{results}/pdf", pdf, methods=["GET"], summary="The document as a searchable PDF")
-        add(results, remove, methods=["DELETE"], status_code=204, summary="Remove an operation and its result")
+            summary="Analyze a document", responses={202: _ACCEPTED, **docs.errors_of_call("azure")},
+            openapi_extra={"requestBody": _BODY, "parameters": docs.FILE["parameters"]})  # fmt: skip
+        add(results, result, methods=["GET"], summary="The state of an operation, and its result",
+            responses={**docs.answer("application/json", "The operation."), **asked})  # fmt: skip
+        add(f"{results}/pdf", pdf, methods=["GET"], summary="The document as a searchable PDF",
+            responses={**docs.answer("application/pdf", "It."), **docs.errors_of_result("azure")})  # fmt: skip
+        add(results, remove, methods=["DELETE"], status_code=204, responses=asked,
+            summary="Remove an operation and its result")  # fmt: skip
     return router
 
 
+_ACCEPTED = {
+    "description": "The operation is queued.",
+    "headers": {"Operation-Location": {"description": "Where its result is.", "schema": {"type": "string"}}},
+}
 _BODY = {
     "required": True,
     "content": {

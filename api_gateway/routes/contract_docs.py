@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from api_gateway.contracts.table import responses
 from api_gateway.routes import ocr_docs
+from api_gateway.routes.jobs_docs import RESULT_ERRORS
 
 if TYPE_CHECKING:
     from api_gateway.contracts.table import Name
@@ -34,6 +35,11 @@ def answer(media_type: str, description: str) -> dict[int | str, dict[str, Any]]
 def errors_of_call(name: Name) -> dict[int | str, dict[str, Any]]:
     """Those of a call that hands a file in."""
     return responses(name, {**ocr_docs.errors(with_jobs=True), 404: "not_found"})
+
+
+def errors_of_result(name: Name) -> dict[int | str, dict[str, Any]]:
+    """Those of a stored result."""
+    return responses(name, RESULT_ERRORS)
 
 
 def errors_of_job(name: Name) -> dict[int | str, dict[str, Any]]:

@@ -107,9 +107,7 @@ app.kubernetes.io/part-of: ocr-service
 {{- $derived = merge (include "api-gateway.jobSettings" . | fromYaml) $derived }}
 {{- range $key, $value := merge $derived .Values.config }}
 {{- if kindIs "slice" $value }}
-{{- with $value }}
-API_GATEWAY_{{ snakecase $key | upper }}: {{ join "," . | quote }}
-{{- end }}
+API_GATEWAY_{{ snakecase $key | upper }}: {{ join "," $value | quote }}
 {{- else if kindIs "string" $value }}
 API_GATEWAY_{{ snakecase $key | upper }}: {{ $value | quote }}
 {{- else if not (kindIs "invalid" $value) }}
