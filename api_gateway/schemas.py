@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from api_gateway import formats
 from api_gateway.answer import Source
@@ -41,6 +41,14 @@ FORMAT_TEXT = (
 )
 
 
+def _in_order(value: str) -> str:
+    parse(value)
+    return value
+
+
+PageNumbers = Annotated[str, Field(pattern=PATTERN), AfterValidator(_in_order)]
+
+
 class OcrQuery(BaseModel):
     """Query parameters of an OCR request."""
 
@@ -69,12 +77,11 @@ class OcrQuery(BaseModel):
         Field(description=FORMAT_TEXT),
     ] = None
     pages: Annotated[
-        str | None,
+        PageNumbers | None,
         Field(
             description="Which pages of a document, in this order: numbers and ranges, separated by commas; "
             "`5-` means all from page 5. Default: all.",
             examples=["1-3,7"],
-            pattern=PATTERN,
         ),
     ] = None
     dpi: Annotated[
@@ -100,13 +107,6 @@ class OcrQuery(BaseModel):
             "X-Failed-Pages lists the failed ones. JSON and NDJSON always return all, with a status per page."
         ),
     ] = False
-
-    @field_validator("pages")
-    @classmethod
-    def _in_order(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse(value)
-        return value
 
     @field_validator("languages")
     @classmethod

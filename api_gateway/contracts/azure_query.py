@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_gateway.documents.selection import PATTERN
 from api_gateway.formats.azure import ContentFormat, StringIndex
+from api_gateway.schemas import PageNumbers
 
 
 class AnalyzeQuery(BaseModel):
@@ -16,7 +16,7 @@ class AnalyzeQuery(BaseModel):
     api_version: Annotated[str, Field(alias="api-version", pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$")] = (
         "2024-11-30"
     )
-    pages: Annotated[str | None, Field(pattern=PATTERN)] = None
+    pages: PageNumbers | None = None
     locale: Annotated[str | None, Field(max_length=40)] = None
     string_index: Annotated[StringIndex, Field(alias="stringIndexType")] = "textElements"
     content: Annotated[ContentFormat, Field(alias="outputContentFormat")] = "text"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from api_gateway.documents.selection import parse
 from api_gateway.errors import BadPages, BadParameter
 from api_gateway.exchange import Exchange
 from api_gateway.jobs.result import JobResult
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _ORDER = Order(Parameters((ANY_LANGUAGE,)), "mistral", may_lower_dpi=True)
 _FILE = re.compile(r"(?:https?://[^/?#]+(?:/[^?#]*)?/v1/files/)?([0-9a-f]{32})(?:/content)?")
-_PAGES = re.compile(r"\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*")
+_PAGES = re.compile(r"[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*")
 _ANNOTATIONS = ("bbox_annotation_format", "document_annotation_format")
 
 
@@ -121,6 +122,11 @@ def _checked(fields: Mapping[str, Any]) -> str | None:
     if pages is None or pages == []:
         return None
     text = ",".join(map(str, pages)) if isinstance(pages, list) else str(pages)
-    if len(text) > 1000 or not _PAGES.fullmatch(text):
-        raise BadPages("pages takes numbers from 0, as a list of integers or as text such as 0-3,7.")
-    return re.sub(r"\d+", lambda number: str(int(number[0]) + 1), text)
+    try:
+        if len(text) > 1000 or not _PAGES.fullmatch(text):
+            raise ValueError(text)  # noqa: TRY301 - as for a range that ends before it begins
+        counted = re.sub(r"\d+", lambda number: str(int(number[0]) + 1), text)
+        parse(counted)
+    except ValueError:
+        raise BadPages("pages takes numbers from 0, as a list of integers or as text such as 0-3,7.") from None
+    return counted
