@@ -175,7 +175,7 @@ def _guarded(services: Services, installed: InstalledLanguages, jobs: JobService
         yield jobs_route.make_router(installed, submitting)
         yield job.make_router(services, jobs.store, jobs.watch, jobs.cancelled)
         if "azure" in offered:
-            yield azure.make_router(services, installed, submitting)
+            yield azure.make_router(services, installed, submitting, jobs.watch, jobs.cancelled)
         if "mistral" in offered:
             yield mistral.make_router(services, jobs.store, jobs.watch)
             yield mistral_files.make_router(services, submitting, jobs.watch, jobs.cancelled)

@@ -32,9 +32,12 @@ from service_kit.locales import of_locale
 from service_kit.page import Parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from api_gateway.exchange import Services
     from api_gateway.jobs.job import Job
     from api_gateway.jobs.store import JobStore
+    from api_gateway.jobs.watching import JobWatch
     from api_gateway.routes.submitting import Submitting
     from api_gateway.uploads.bodies import BodyOf
     from api_gateway.upstream.languages import InstalledLanguages
@@ -48,7 +51,14 @@ _FEATURES = frozenset({"ocrHighResolution", "languages", "styleFont"})
 Tenant = Annotated[str, Depends(tenant_of)]
 
 
-def make_router(services: Services, installed: InstalledLanguages, submitting: Submitting) -> APIRouter:
+def make_router(
+    services: Services,
+    installed: InstalledLanguages,
+    submitting: Submitting,
+    watch: JobWatch,
+    cancelled: Callable[[str], None],
+) -> APIRouter:
+    """`cancelled` is told of each job that a client cancels."""
     router = APIRouter(tags=["Azure Document Intelligence"])
     store, settings = submitting.store, services.settings
 
@@ -71,6 +81,7 @@ def make_router(services: Services, installed: InstalledLanguages, submitting: S
         )
         await installed.check(order.parameters)
         body = _body_of(request.headers.get("content-type"))
+        outside = outside_url(request, settings.public_url, settings.proxies)
         submitted = await submitting.submit(request, order, Terms(tenant), body=body)
         prefix = request.url.path.partition("/documentModels/")[0]
         asked = {
@@ -78,7 +89,6 @@ def make_router(services: Services, installed: InstalledLanguages, submitting: S
             "stringIndexType": query.string_index,
             "outputContentFormat": query.content,
         }
-        outside = outside_url(request, settings.public_url, settings.proxies)
         where = (
             f"{outside}{prefix}/documentModels/{model}/analyzeResults/{submitted.jobs[0].id}?{urlencode(asked)}"
         )
@@ -103,7 +113,10 @@ def make_router(services: Services, installed: InstalledLanguages, submitting: S
 
     async def remove(model: str, result_id: str, tenant: Tenant) -> Response:
         job = await found(tenant, model, result_id)
-        await store.remove(tenant, job.id)
+        if await store.remove(tenant, job.id) == "cancelled":  # the job; its row goes with the second call
+            cancelled(job.id)
+            await store.remove(tenant, job.id)
+        watch.wake()
         return Response(status_code=204)
 
     asked = docs.errors_of_job("azure")
