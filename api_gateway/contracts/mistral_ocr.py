@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from api_gateway.documents.selection import parse
+from api_gateway.documents.selection import choose, parse
 from api_gateway.errors import BadPages, BadParameter
 from api_gateway.exchange import Exchange
 from api_gateway.jobs.result import JobResult
@@ -75,6 +75,8 @@ class MistralOcr(Response):
         )
         job = await self._ended(self._store, self._watch, found[1])
         job = replace(job, order=replace(job.order, pages=_checked(referred.fields)))
+        if job.kind == "picture":
+            choose(job.order.pages, 1, most=1)
         return JobResult(
             services.settings,
             services.admission,
