@@ -18,6 +18,7 @@ import orjson
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from api_gateway.contracts.table import contract_of
 from scripts.services import Service, answers, api_gateway, model_server
 from tests.faults.wire import FORM, JSON, Answer, StandIn, exchange, multipart, upload_head
 from tests.pictures import formats, render
@@ -371,6 +372,8 @@ class Pair:
         self.gateway.check_series(found)
         logged = Counter(line["outcome"] for line in self.gateway.access())
         assert logged == by_label(found, "gateway_requests_total", "outcome")
+        whose = Counter(contract_of(line["path"]) or "gateway" for line in self.gateway.access())
+        assert whose == by_label(found, "gateway_requests_total", "contract")
         assert self.gateway.counted == Counter(line["outcome"] for line in self.gateway.new_access())
         assert logged.total() == found["gateway_request_duration_seconds_count"]
         if self._upstream:
