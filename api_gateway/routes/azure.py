@@ -48,6 +48,7 @@ Tenant = Annotated[str, Depends(tenant_of)]
 def make_router(services: Services, installed: InstalledLanguages, submitting: Submitting) -> APIRouter:
     router = APIRouter(tags=["Azure Document Intelligence"])
     store, settings = submitting.store, services.settings
+    proxies = settings.proxy_networks
 
     async def found(tenant: str, model: str, result_id: str) -> Job:
         job_id = result_id.replace("-", "")
@@ -75,7 +76,7 @@ def make_router(services: Services, installed: InstalledLanguages, submitting: S
             "stringIndexType": query.string_index,
             "outputContentFormat": query.content,
         }
-        outside = outside_url(request, settings.public_url, settings.proxies)
+        outside = outside_url(request, settings.public_url, proxies)
         where = (
             f"{outside}{prefix}/documentModels/{model}/analyzeResults/{submitted.jobs[0].id}?{urlencode(asked)}"
         )
