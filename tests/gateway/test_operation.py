@@ -88,7 +88,8 @@ def test_every_series_is_there_from_the_start(launch: Launch) -> None:
         assert found["ocr_requests_total,outcome=overloaded"] == 0
         assert found["ocr_workers_configured"] > 0
         assert found["ocr_workers_alive"] > 0  # ready with the first; the others follow
-        assert samples_at(client, pair.gateway.url)["gateway_requests_total,contract=gateway,outcome=ok,status=200"] == 0
+        name = "gateway_requests_total,contract=gateway,outcome=ok,status=200"
+        assert samples_at(client, pair.gateway.url)[name] == 0
 
 
 def samples_at(client: httpx.Client, url: str) -> dict[str, float]:
