@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from api_gateway.contracts.table import CONTRACTS, contract_of
 from api_gateway.errors import Relayed
 from api_gateway.jobs.prefer import prefers_async
 from api_gateway.metrics import OCR_PATH
 from api_gateway.settings import UPLOAD_COPIES
-from api_gateway.uploads.sniff import kind_in_form
+from api_gateway.uploads.multipart import FIELD
+from api_gateway.uploads.sniff import kind_in_form, shows_picture
 from service_kit.body import declared_bytes
 from service_kit.budget import Budget, Full, Share
 from service_kit.child import CommonMemory
@@ -96,20 +98,26 @@ class EarlyRefusal:
         self._has_jobs = has_jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._applies(scope):
+        field = self._field(scope)
+        if field is not None:
             try:
                 self._admission.check(declared_bytes(scope) or 0, current().deadline.seconds)
             except Overloaded:
                 first = await receive()
-                if kind_in_form(first.get("body", b"")) == "picture":
+                start = first.get("body", b"")
+                if kind_in_form(start, field) == "picture" if field else shows_picture(start):
                     raise
                 receive = _replay(first, receive)
         await self._app(scope, receive, send)
 
-    def _applies(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != OCR_PATH:
-            return False
-        return not (self._has_jobs and prefers_async(Headers(scope=scope).getlist("prefer")))
+    def _field(self, scope: Scope) -> str | None:
+        """The form's field with the picture; "" if it is the whole body; None if nothing is refused here."""
+        if scope["type"] != "http" or scope["method"] not in ("POST", "PUT"):
+            return None
+        if scope["path"] != OCR_PATH:
+            contract = contract_of(scope["path"])
+            return CONTRACTS[contract].file_field if contract else None
+        return None if self._has_jobs and prefers_async(Headers(scope=scope).getlist("prefer")) else FIELD
 
 
 def _replay(first: Message, receive: Receive) -> Receive:

@@ -141,13 +141,13 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ],
         exception_handlers={HTTPException: _from_http, RequestValidationError: _from_validation},
     )
+    if jobs is not None and not settings.metrics_port:  # before the routes of a job, whose id may be any text
+        app.include_router(backlog.make_router(jobs.backlog.seen))
     if settings.jobs_role != "worker":
         guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
         for router in _guarded(services, InstalledLanguages(model_server), jobs):
             app.include_router(router, dependencies=guard)
     app.state.backlog = jobs.backlog.seen if jobs else None
-    if jobs is not None and not settings.metrics_port:
-        app.include_router(backlog.make_router(jobs.backlog.seen))
     app.include_router(health.make_router(model_server, drain))
     if not settings.metrics_port:
         app.include_router(prometheus.make_router())

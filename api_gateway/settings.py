@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,7 +16,7 @@ from api_gateway.contracts.table import CONTRACTS
 from api_gateway.contracts.table import Name as ContractName
 from api_gateway.jobs.settings import JobSettings
 from api_gateway.keys import ApiKey, read_keys, stripped
-from service_kit.followed import fault_of
+from service_kit.followed import Unusable, fault_of
 from service_kit.settings import HTTP_URL, MIB
 from service_kit.tls import PemFile, TlsFiles, calling_context
 
@@ -27,6 +27,13 @@ _JOBS_MIB = 32  # what the store of jobs adds to it
 _PROGRAM_EIGHTHS = 1
 _CHILDREN_EIGHTHS = 4
 _EIGHTHS = {"max_held_mib": 2, "max_pages_held_mib": 1, "splitter_kill_mib": 3}
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise Unusable(f"PROXIES: {text} is not a network") from None
 
 
 def memory_shares(memory_mib: int) -> dict[str, int]:
@@ -125,7 +132,7 @@ class GatewaySettings(JobSettings):
     contracts: Annotated[tuple[ContractName, ...], NoDecode] = tuple(CONTRACTS)
     """Interfaces of other services that are offered (docs/applications.md), separated by commas; empty: none."""
 
-    proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks of reverse proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` count, separated by commas, for
     absolute links if `PUBLIC_URL` is empty."""
 
@@ -179,6 +186,7 @@ class GatewaySettings(JobSettings):
             yield "SPOOL_DIR is not a folder"
         if self.max_disk_mib < self.max_document_mib:
             yield f"MAX_DISK_MIB={self.max_disk_mib} is less than MAX_DOCUMENT_MIB={self.max_document_mib:g}"
+        yield from fault_of(lambda: self.proxy_networks)
         yield from self._memory_faults()
 
     def _memory_faults(self) -> Iterator[str]:
@@ -242,6 +250,15 @@ class GatewaySettings(JobSettings):
             Unusable.
         """
         return read_keys((key.get_secret_value() for key in self.api_keys), self.api_keys_file)
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Those of `proxies`.
+
+        Raises:
+            Unusable.
+        """
+        return tuple(map(_network, self.proxies))
 
     @property
     def model_server_files(self) -> TlsFiles:

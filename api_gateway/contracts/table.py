@@ -32,7 +32,8 @@ class Contract(NamedTuple):
     render: Callable[[ServiceError, RequestContext, str], tuple[str, bytes]] = problem.render
     error_type: str = problem.MEDIA_TYPE
     key_header: str | None = None
-    needs_jobs: bool = False
+    file_field: str | None = None
+    """Where a picture that is to be read at once stands: a field of a form, or "", which is the whole body."""
 
 
 def _always(_path: str) -> bool:
@@ -62,12 +63,11 @@ CONTRACTS: dict[Name, Contract] = {
         azure_errors.render,
         _JSON,
         "ocp-apim-subscription-key",
-        needs_jobs=True,
     ),
-    "openwebui": Contract(("/process",), _always, _as_text, _TEXT),
+    "openwebui": Contract(("/process",), _always, _as_text, _TEXT, file_field=""),
     "mistral": Contract(("/v1/ocr", "/v1/files"), _always, _as_mistral, _JSON),
-    "liteparse": Contract(("/liteparse/",), _always),
-    "tika": Contract(("/tika", "/rmeta", "/meta", "/version"), _always, _empty, _TEXT),
+    "liteparse": Contract(("/liteparse/",), _always, file_field="file"),
+    "tika": Contract(("/tika", "/rmeta", "/meta", "/version"), _always, _empty, _TEXT, file_field=""),
 }
 
 

@@ -82,6 +82,16 @@ class _File:
     known: tuple[Job, str] | None  # the job of that key and its fingerprint
 
 
+def check_idempotency_key(key: str | None) -> None:
+    """Accept no key, or a valid one.
+
+    Raises:
+        BadIdempotencyKey.
+    """
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise BadIdempotencyKey
+
+
 class Submission:
     """Call `submit` once. If it raises, nothing of the request stays in the store."""
 
@@ -104,8 +114,7 @@ class Submission:
         most = settings.jobs_max_ttl_seconds
         if terms.ttl_seconds is not None and not 1 <= terms.ttl_seconds <= most:
             raise BadJobRequest(f"ttl takes a number of seconds from 1 to {most:g}.")
-        if terms.idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(terms.idempotency_key):
-            raise BadIdempotencyKey
+        check_idempotency_key(terms.idempotency_key)
         if terms.webhook_url is not None:
             check_webhook(terms.webhook_url, terms.tenant, settings)
         if terms.input_url is not None:

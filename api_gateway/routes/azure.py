@@ -61,6 +61,7 @@ def make_router(
     """`cancelled` is told of each job that a client cancels."""
     router = APIRouter(tags=["Azure Document Intelligence"])
     store, settings = submitting.store, services.settings
+    proxies = settings.proxy_networks
 
     async def found(tenant: str, model: str, result_id: str) -> Job:
         job_id = result_id.replace("-", "")
@@ -81,7 +82,7 @@ def make_router(
         )
         await installed.check(order.parameters)
         body = _body_of(request.headers.get("content-type"))
-        outside = outside_url(request, settings.public_url, settings.proxies)
+        outside = outside_url(request, settings.public_url, proxies)
         submitted = await submitting.submit(request, order, Terms(tenant), body=body)
         prefix = request.url.path.partition("/documentModels/")[0]
         asked = {

@@ -41,6 +41,7 @@ def make_router(
     """`cancelled` is told of each job that a client cancels."""
     router = APIRouter(tags=["Mistral OCR"])
     store, settings = submitting.store, services.settings
+    proxies = settings.proxy_networks
     stored = docs.errors_of_job("mistral")
 
     async def found(tenant: str, file_id: str) -> Job:
@@ -67,7 +68,7 @@ def make_router(
     @router.get(f"{_PATH}/{{file_id}}/url", summary="The file's address, for POST /v1/ocr", responses=stored)
     async def url(request: Request, file_id: str, tenant: Tenant) -> Response:
         job = await found(tenant, file_id)
-        outside = outside_url(request, settings.public_url, settings.proxies)
+        outside = outside_url(request, settings.public_url, proxies)
         return JSONResponse({"url": f"{outside}{_PATH}/{job.id}/content"})
 
     @router.delete(f"{_PATH}/{{file_id}}", summary="Remove a file", responses=stored)

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api_gateway.auth import tenant_of
 from api_gateway.exchange import Exchange
 from api_gateway.jobs.prefer import prefers_async
+from api_gateway.jobs.submission import check_idempotency_key
 from api_gateway.metrics import OCR_PATH
 from api_gateway.negotiation import negotiate
 from api_gateway.problem import responses
 from api_gateway.routes import ocr_docs as docs
 from api_gateway.routes.orders import order_of
-from api_gateway.routes.submitting import SUBMITTED
+from api_gateway.routes.submitting import IDEMPOTENCY_HEADER, SUBMITTED
 from api_gateway.schemas import OcrQuery
 from service_kit.context import current
 
@@ -47,6 +48,8 @@ def make_router(
     ) -> Response:
         order = order_of(query, negotiate(query.format, request.headers.get("accept")))
         await installed.check(order.parameters)
+        if has_jobs:
+            check_idempotency_key(request.headers.get(IDEMPOTENCY_HEADER))
         if submitting is not None and prefers_async(request.headers.getlist("prefer")):
             return await submitting.answer(request, order, tenant, most_files=1, is_preferred=True)
         return Exchange(services, request, order, current())

@@ -37,7 +37,6 @@ _MEDIA_TYPES = {
     b"II*\0": "image/tiff",
     b"MM\0*": "image/tiff",
 }
-_FIELD = b'name="image_file"'
 
 
 def look(head: bytes | bytearray) -> Kind:
@@ -75,9 +74,15 @@ def refuse_others(head: bytes | bytearray) -> None:
             )
 
 
-def kind_in_form(start: bytes) -> Kind | None:
+def shows_picture(start: bytes) -> bool:
+    """Whether a file that begins like this is certainly a picture of one page."""
+    return _PICTURE.match(start) is not None
+
+
+def kind_in_form(start: bytes, field: str) -> Kind | None:
     """The kind of the file in a multipart form, by the form's first bytes; None if they do not show it."""
-    head, _, file = start[start.find(_FIELD) :].partition(b"\r\n\r\n") if _FIELD in start else (b"", b"", b"")
+    name = f'name="{field}"'.encode()
+    head, _, file = start[start.find(name) :].partition(b"\r\n\r\n") if name in start else (b"", b"", b"")
     if not head or not (_PICTURE.match(file) or len(file) >= LOOKED_AT):
         return None
     return look(file)

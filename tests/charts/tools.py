@@ -137,6 +137,8 @@ OPTIONS: dict[str, dict[str, Values]] = {
             "jobs": {**POSTGRESQL["jobs"], "webhooks": {"existingSecret": "ocr-webhooks"}},
             "config": {"webhookAllow": ["hooks.internal", "10.0.0.0/8"], "publicUrl": "https://ocr.example"},
         },
+        "contracts": {"config": {"contracts": ["azure"], "proxies": ["10.0.0.0/8", "fd00::/8"]}},
+        "no contracts": {"config": {"contracts": []}},
         "workers": WORKERS,
         "larger workers": {
             "jobs": {**WORKERS["jobs"], "worker": {"enabled": True, "resources": {"limits": {"memory": "2Gi"}}}},

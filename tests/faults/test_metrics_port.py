@@ -52,7 +52,7 @@ def test_metrics_are_on_their_own_port_and_nowhere_else(tmp_path: Path) -> None:
     port = free_port()
     with stand_in() as upstream, gateway(upstream, tmp_path, port) as service:
         assert read(service.port).status == 200
-        assert counted(port, 'gateway_requests_total{outcome="ok",status="200"} 1.0')
+        assert counted(port, 'gateway_requests_total{contract="gateway",outcome="ok",status="200"} 1.0')
         absent = exchange(service.port, "GET", "/metrics")
         assert (absent.status, absent.code) == (404, "not_found")
         assert "/metrics" not in exchange(service.port, "GET", "/openapi.json").json["paths"]

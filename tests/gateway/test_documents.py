@@ -144,7 +144,7 @@ def test_a_document_is_one_request_and_its_pages_are_counted(gateway: httpx.Clie
     ask(gateway, mixed)
     after = samples(gateway)
     moved = {name: after[name] - value for name, value in before.items() if after[name] != value}
-    assert moved["gateway_requests_total,outcome=ok,status=200"] == 1
+    assert moved["gateway_requests_total,contract=gateway,outcome=ok,status=200"] == 1
     assert moved["gateway_document_pages_total,outcome=ocr"] == 1
     assert moved["gateway_document_pages_total,outcome=mixed"] == 1
     assert moved["gateway_document_pages_total,outcome=embedded"] == 2

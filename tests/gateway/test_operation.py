@@ -55,9 +55,9 @@ def test_each_request_moves_the_counters_by_one(
     after = samples(gateway) | samples(model)
     moved = {name: after[name] - value for name, value in before.items() if after[name] != value}
     expected = {
-        "gateway_requests_total,outcome=ok,status=200": 1,
-        "gateway_requests_total,outcome=not_an_image,status=415": 1,
-        "gateway_requests_total,outcome=unsupported_media_type,status=415": 1,
+        "gateway_requests_total,contract=gateway,outcome=ok,status=200": 1,
+        "gateway_requests_total,contract=gateway,outcome=not_an_image,status=415": 1,
+        "gateway_requests_total,contract=gateway,outcome=unsupported_media_type,status=415": 1,
         "gateway_request_duration_seconds_count": 3,
         "gateway_upstream_seconds_count": 2,
         "kserve_inference_request_count": 2,
@@ -88,7 +88,8 @@ def test_every_series_is_there_from_the_start(launch: Launch) -> None:
         assert found["ocr_requests_total,outcome=overloaded"] == 0
         assert found["ocr_workers_configured"] > 0
         assert found["ocr_workers_alive"] > 0  # ready with the first; the others follow
-        assert samples_at(client, pair.gateway.url)["gateway_requests_total,outcome=ok,status=200"] == 0
+        name = "gateway_requests_total,contract=gateway,outcome=ok,status=200"
+        assert samples_at(client, pair.gateway.url)[name] == 0
 
 
 def samples_at(client: httpx.Client, url: str) -> dict[str, float]:

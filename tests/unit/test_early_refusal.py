@@ -17,7 +17,14 @@ from tests.unit.test_request_admission import admission
 START = b'--b\r\nContent-Disposition: form-data; name="image_file"; filename="x"\r\n\r\n\x89PNG'
 
 
-def passes(*, has_jobs: bool, path: str = "/gateway/ocr", prefer: str = "") -> bool:
+def passes(
+    *,
+    has_jobs: bool = True,
+    method: str = "POST",
+    path: str = "/gateway/ocr",
+    prefer: str = "",
+    start: bytes = START,
+) -> bool:
     """Whether a picture comes to its route."""
     admitted = admission()
     reached = []
@@ -26,13 +33,13 @@ def passes(*, has_jobs: bool, path: str = "/gateway/ocr", prefer: str = "") -> b
         reached.append(True)
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": START, "more_body": True}
+        return {"type": "http.request", "body": start, "more_body": True}
 
     async def ask() -> None:
         context.enter(context.RequestContext("x", Deadline(10)))
         with pytest.raises(Relayed), admitted.request(0, Deadline(10)):
             raise Relayed(429, "overloaded", "", 1)
-        scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"prefer", prefer.encode())]}
+        scope = {"type": "http", "method": method, "path": path, "headers": [(b"prefer", prefer.encode())]}
         await EarlyRefusal(app, admission=admitted, has_jobs=has_jobs)(scope, receive, receive)  # type: ignore[arg-type]
 
     try:
@@ -51,3 +58,15 @@ def test_a_picture_is_refused() -> None:
 def test_a_job_is_not_refused() -> None:
     assert passes(has_jobs=True, path="/gateway/jobs")
     assert passes(has_jobs=True, prefer="respond-async")
+
+
+@pytest.mark.parametrize("path", ["/process", "/tika", "/tika/text", "/rmeta/text"])
+def test_a_picture_in_a_body_of_its_own_is_refused(path: str) -> None:
+    assert not passes(method="PUT", path=path, start=b"\x89PNG")
+    assert passes(method="PUT", path=path, start=b"%PDF-1.7")
+    assert passes(method="PUT", path=path, start=b"a text" * 1000)
+
+
+def test_a_picture_in_another_form_is_refused() -> None:
+    assert not passes(path="/liteparse/ocr", start=START.replace(b"image_file", b"file"))
+    assert passes(path="/documentintelligence/documentModels/prebuilt-read:analyze", start=b"\x89PNG")

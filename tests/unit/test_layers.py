@@ -47,6 +47,9 @@ NEVER = {
     },
     "api_gateway": {"model_server", "kserve", CHILDREN, *ENGINES},
     "api_gateway/routes": {"model_server", "api_gateway.documents", CHILDREN, "kserve", *ENGINES},
+    "api_gateway/contracts": {
+        "model_server", "api_gateway.routes", "api_gateway.upstream", CHILDREN, "kserve", *ENGINES,
+    },
     "api_gateway/http_answer.py": {
         "model_server", "api_gateway.schemas", "api_gateway.routes", "api_gateway.exchange", "api_gateway.jobs",
         "api_gateway.upstream", CHILDREN, *ENGINES,

@@ -91,7 +91,9 @@ def test_a_tiff_that_still_arrives_is_known_as_soon_as_its_first_directory_is_th
 )
 def test_what_a_form_holds_by_its_first_bytes(file: bytes, kind: str | None) -> None:
     assert (
-        sniff.kind_in_form(multipart(file)[: 300 + len(file)] if len(file) > 1000 else multipart(file)[:-10])
+        sniff.kind_in_form(
+            multipart(file)[: 300 + len(file)] if len(file) > 1000 else multipart(file)[:-10], "image_file"
+        )
         == kind
     )
-    assert sniff.kind_in_form(multipart(file, "password")) is None
+    assert sniff.kind_in_form(multipart(file, "password"), "image_file") is None

@@ -223,6 +223,11 @@ config.waitForModelSeconds: WAIT_FOR_MODEL_SECONDS must be below REQUEST_TIMEOUT
 spool.sizeLimit, config.maxDiskMib: MAX_DISK_MIB={{ $disk }} is less than MAX_DOCUMENT_MIB={{ $document }}
 {{- end }}
 {{- include "api-gateway.jobFaults" . }}
+{{- range $config.proxies | default list }}
+{{- if not (regexMatch "^([0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(/[0-9]+)?$" .) }}
+config.proxies: PROXIES: {{ . }} is not a network
+{{- end }}
+{{- end }}
 {{- if $memory }}
 {{- include "api-gateway.memoryFaults" (dict "memory" (int $memory) "held" $held "root" .) }}
 {{- end }}
