@@ -1,6 +1,6 @@
 """Applications' own clients against running services. `make test-applications` runs this; other runs leave it out.
 
-`APPLICATIONS` names the folder with the clients. The packages of .venv, which they share, come first: the services run
+`APPLICATIONS` names the folder with the clients. The packages of .venv, which they share, come first: services run
 as they do without them.
 """
 

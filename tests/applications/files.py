@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from functools import cache
+from pathlib import Path
 
 from tests.conftest import png
 from tests.documents import make
 from tests.pictures import german, render
 
+RECEIPTS = Path(__file__).parents[2] / "docs" / "receipts.pdf"  # its fourth page cannot be read
 PNG = "image/png"
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

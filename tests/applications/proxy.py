@@ -9,12 +9,12 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 HOST = "127.0.0.1"
 _SECONDS = 30.0
 _PIECE = 4096
 _SLOW_PIECE, _PAUSE_SECONDS = 256, 0.02  # 12 KiB a second; the gateway's least is 8
-_BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 Treat = Callable[["Proxy", socket.socket], None]
 
@@ -61,11 +61,20 @@ def drop(_proxy: Proxy, wire: socket.socket) -> None:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def busy(_proxy: Proxy, wire: socket.socket) -> None:
-    """Take the whole request, and answer 429 with Retry-After."""
-    with wire:
-        _take_request(wire)
-        wire.sendall(_BUSY)
+def answering(status: int) -> Treat:
+    """Take the whole request, and answer with this status and Retry-After."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Retry-After: 1", "Content-Length: 0"]
+    head = "\r\n".join([*lines, "Connection: close", "", ""])
+
+    def treat(_proxy: Proxy, wire: socket.socket) -> None:
+        with wire:
+            _take_request(wire)
+            wire.sendall(head.encode())
+
+    return treat
+
+
+busy = answering(429)
 
 
 def _take_request(wire: socket.socket) -> None:

@@ -10,6 +10,7 @@ from liteparse import LiteParse, ParseError
 from PIL import ImageOps
 
 from tests.applications import files
+from tests.applications.proxy import answering, proxied
 from tests.applications.site import KEY, Site
 from tests.pictures import render
 
@@ -60,3 +61,14 @@ def test_a_language_is_asked_for(site: Site, tmp_path: Path) -> None:
 def test_a_page_that_is_refused_is_an_error(site: Site, key: str, language: str, status: str) -> None:
     with pytest.raises(ParseError, match=f"OCR failed for all 2 page.*{status}"):
         parser_at(site.url, key, ocr_language=language).parse(files.scans())
+
+
+def test_a_page_that_fails_is_missing_without_an_error_unless_pages_are_parsed_one_by_one(site: Site) -> None:
+    """docs/applications.md says so: LiteParse raises only if all pages of a call fail."""
+    with proxied(site.port, answering(422)) as proxy:
+        assert [bool(page.text) for page in parser_at(proxy.url, num_workers=1).parse(files.scans()).pages] == [
+            False,
+            True,
+        ]
+    with proxied(site.port, answering(422)) as proxy, pytest.raises(ParseError, match="422"):
+        list(parser_at(proxy.url).parse_batches(files.scans(), batch_size=1))

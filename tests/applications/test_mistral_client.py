@@ -74,6 +74,7 @@ def test_only_the_pages_that_are_asked_for(client: Mistral, site: Site) -> None:
     ("url", "status", "text"),
     [
         (data_url(files.PDF, files.damaged()), 422, "The document is damaged or cannot be read."),
+        (data_url(files.PDF, files.RECEIPTS.read_bytes()), 422, "could not be read"),
         (data_url(files.DOCX, files.office()), 415, "not Office documents"),
         ("https://example.com/a.pdf", 400, "neither a data URL with base64 nor the address of an uploaded file"),
     ],

@@ -105,6 +105,20 @@ def test_a_damaged_file_is_an_error(add: Add, engine: str, shown: str) -> None:
     assert shown in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("engine", "shown"),
+    [
+        ("external", "could not be read"),
+        ("tika", "Error calling Tika: Unprocessable"),
+        ("document_intelligence", "could not be read"),
+    ],
+)
+def test_a_page_that_cannot_be_read_fails_the_document(add: Add, engine: str, shown: str) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of Open WebUI's own
+        add(engine, "receipts.pdf", files.PDF, files.RECEIPTS.read_bytes())
+    assert shown in str(caught.value)
+
+
 def test_with_mistral_an_error_becomes_the_document(add: Add) -> None:
     """Open WebUI stores it as the file's text."""
     [found] = add("mistral_ocr", "scan.pdf", files.PDF, files.damaged())

@@ -73,7 +73,9 @@ def test_tika_client_reads_a_file_recursively(client: TikaClient, document: Path
     assert [found.content for found in client.rmeta.as_text.from_file(document)] == [text]
 
 
-@pytest.mark.parametrize(("file", "status"), [(files.office(), 415), (files.damaged(), 422)])
+@pytest.mark.parametrize(
+    ("file", "status"), [(files.office(), 415), (files.damaged(), 422), (files.RECEIPTS.read_bytes(), 422)]
+)
 def test_tika_client_raises_the_status(client: TikaClient, tmp_path: Path, file: bytes, status: int) -> None:
     path = tmp_path / "file.bin"
     path.write_bytes(file)
