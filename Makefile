@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-jobs lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow test-jobs test-applications lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -54,6 +54,18 @@ test-jobs: setup ## Run the fault tests of jobs, on both stores
 	@$(BIN)/python -m pytest -m 'slow and waits and not alone' -n 3
 	@$(BIN)/python -m pytest -m 'slow and waits and alone'
 
+# Not in .venv, like .tools/quality below: neither the services nor the other tests may come to need it.
+APPLICATIONS ?= .tools/applications
+test-applications: setup $(APPLICATIONS)/.installed ## Run the own clients of applications against both services
+	@APPLICATIONS='$(APPLICATIONS)' $(BIN)/python -m pytest tests/applications
+
+$(APPLICATIONS)/.installed: $(wildcard tests/applications/*.txt) .venv/.installed
+	@rm -rf $(@D)
+	@$(UV) --python $(BIN)/python --target $(@D) --no-deps --require-hashes --requirements tests/applications/requirements.txt
+	@.tools/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    --ignore-requires-python --dest $(@D) --requirement tests/applications/open-webui.txt
+	@touch $@
+
 lint: setup ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -96,10 +108,12 @@ sbom: .tools/checks/.installed ## List each image's packages in dist/*.cdx.json 
 
 # The tools' own locks, with hashes, after a change of a version above.
 LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-locks: .venv/.installed ## Write locks/*.txt: uv, Poetry and the programs of `make audit`, with hashes
+locks: .venv/.installed ## Write locks/*.txt (uv, Poetry, the programs of `make audit`) and tests/applications/requirements.txt
 	@echo uv==$(UV_VERSION) | $(LOCK) --output-file locks/uv.txt -
 	@printf '%s\n' poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION) | $(LOCK) --output-file locks/poetry.txt -
 	@printf '%s\n' pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION) | $(LOCK) --output-file locks/checks.txt -
+	@sed -nE 's/^([a-z0-9-]+)(\[.*\])?==.*/--no-emit-package \1/p' .venv/requirements.txt | sort -u | xargs $(LOCK) \
+	    --constraint .venv/requirements.txt --output-file tests/applications/requirements.txt tests/applications/requirements.in
 
 reliability: setup ## Run the fault tests and write the table of docs/reliability.md
 	@rm -f .venv/faults.jsonl

@@ -49,7 +49,8 @@ def key_check(
         # Every key is compared, so that the time taken reveals nothing.
         matches = [key for key in accepted() if hmac.compare_digest(given, key.digest)]
         if not matches:
-            raise Unauthorized
+            own = _own_header(request)
+            raise Unauthorized(own and f"An API key is required: {own.title()}: KEY.")
         request.state.tenant = matches[0].tenant
 
     return check
@@ -66,13 +67,18 @@ def _credentials(request: Request) -> bytes:
 
     FastAPI's own text lacks a last byte A0 or 85: it strips these as blanks.
     """
-    name = contract_of(request.url.path)
-    own = CONTRACTS[name].key_header if name else None
+    own = _own_header(request)
     if own is not None and own in request.headers:
         return request.headers[own].encode("latin-1").strip(b" \t")
     header = request.headers.get("authorization", "").encode("latin-1")
     scheme, _, credentials = header.partition(b" ")
     return credentials.strip(b" \t") if scheme.lower() == b"bearer" else b""
+
+
+def _own_header(request: Request) -> str | None:
+    """The header that the path's contract has for keys."""
+    name = contract_of(request.url.path)
+    return CONTRACTS[name].key_header if name else None
 
 
 def _forms(key: str) -> set[bytes]:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = (Path("README.md"), Path("docs/languages.md"), Path("docs/jobs.md"))
+FILES = (Path("README.md"), *(Path("docs") / name for name in ("languages.md", "jobs.md", "applications.md")))
 SHELLS = ("sh", "bash", "zsh", "fish")
 
 _BLOCK = re.compile(r"(```console\n\$ )(.*?)(\n```)", re.DOTALL)

@@ -1,4 +1,4 @@
-"""Every command in the README and in two files of docs/ prints what is written under it, in every shell."""
+"""Every command in the README and in three files of docs/ prints what is written under it, in every shell."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ CYRILLIC = "ключ-ключ-ключ-ключ"
 PLAIN = "0123456789abcdef"
 
 
-async def _refuse(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=401)
+async def _refuse(_request: Request, error: Exception) -> Response:
+    return Response(str(error), 401)
 
 
 NAMED = "fedcba9876543210"
@@ -28,6 +28,7 @@ SHA = hashlib.sha256(PLAIN.encode()).hexdigest()[:12]
 ACCEPTED = digests(read_keys([PLAIN, LATIN, CYRILLIC, f"scans-2:{NAMED}", f"scans-2:{PLAIN}2"], None))
 APP = FastAPI(dependencies=[Depends(key_check(lambda: ACCEPTED))], exception_handlers={Unauthorized: _refuse})
 APP.add_api_route("/", tenant_of)
+APP.add_api_route("/documentintelligence/", tenant_of)
 
 
 def get(path: str, headers: dict[bytes, bytes]) -> httpx.Response:
@@ -111,3 +112,10 @@ def test_the_openapi_document_names_the_scheme() -> None:
     document = get("/openapi.json", {}).json()
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     assert document["paths"]["/"]["get"]["security"] == [{"HTTPBearer": []}]
+
+
+@pytest.mark.parametrize(
+    ("path", "header"), [("/", b"authorization"), ("/documentintelligence/", b"ocp-apim-subscription-key")]
+)
+def test_a_refusal_names_the_header_that_the_path_takes_a_key_in(path: str, header: bytes) -> None:
+    assert header.decode() in get(path, {header: b"Bearer wrong"}).text.lower()
