@@ -5,11 +5,12 @@ UV_VERSION := 0.13.9
 EXPORT_VERSION := 1.10.1
 AUDIT_VERSION := 2.10.1
 SBOM_VERSION := 7.5.0
+DOCLING_VERSION := 2.143.0
 BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-jobs lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow test-jobs test-applications lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -54,6 +55,16 @@ test-jobs: setup ## Run the fault tests of jobs, on both stores
 	@$(BIN)/python -m pytest -m 'slow and waits and not alone' -n 3
 	@$(BIN)/python -m pytest -m 'slow and waits and alone'
 
+# Not in .venv: applications need other versions of the same packages.
+APPLICATIONS ?= .tools/applications
+test-applications: setup $(APPLICATIONS)/.installed ## Test with the applications' own clients (docs/applications.md)
+	@APPLICATIONS=$(abspath $(APPLICATIONS)) $(BIN)/python -m pytest tests/applications --timeout=600
+
+$(APPLICATIONS)/.installed: tests/applications/docling.txt .venv/.installed
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(UV) --python $(@D)/bin/python --no-deps --require-hashes --requirements $<
+	@touch $@
+
 lint: setup ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -96,9 +107,11 @@ sbom: .tools/checks/.installed ## List each image's packages in dist/*.cdx.json 
 
 # The tools' own locks, with hashes, after a change of a version above.
 LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-locks: .venv/.installed ## Write locks/*.txt: uv, Poetry and the programs of `make audit`, with hashes
+locks: .venv/.installed ## Write the tools' and applications' locks: locks/*.txt, tests/applications/*.txt
 	@echo uv==$(UV_VERSION) | $(LOCK) --output-file locks/uv.txt -
 	@printf '%s\n' poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION) | $(LOCK) --output-file locks/poetry.txt -
+	@printf '%s\n' 'docling-slim[models-remote,format-pdf-pypdfium2]==$(DOCLING_VERSION)' rtree | $(LOCK) \
+	    --output-file tests/applications/docling.txt -
 	@printf '%s\n' pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION) | $(LOCK) --output-file locks/checks.txt -
 
 reliability: setup ## Run the fault tests and write the table of docs/reliability.md
