@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 EXPORT_VERSION := 1.10.1
 AUDIT_VERSION := 2.10.1
 SBOM_VERSION := 7.5.0
+DOCLING_VERSION := 2.143.0
 BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
@@ -54,16 +55,23 @@ test-jobs: setup ## Run the fault tests of jobs, on both stores
 	@$(BIN)/python -m pytest -m 'slow and waits and not alone' -n 3
 	@$(BIN)/python -m pytest -m 'slow and waits and alone'
 
-# Not in .venv, like .tools/quality below: neither the services nor the other tests may come to need it.
+# Not in .venv, like .tools/quality below: neither the services nor the other tests may come to need them. docling needs
+# other versions of the same packages.
 APPLICATIONS ?= .tools/applications
-test-applications: setup $(APPLICATIONS)/.installed ## Run the own clients of applications against both services
-	@APPLICATIONS='$(APPLICATIONS)' $(BIN)/python -m pytest tests/applications
+DOCLING ?= .tools/docling
+test-applications: setup $(APPLICATIONS)/.installed $(DOCLING)/.installed ## Run the own clients of applications against both services
+	@APPLICATIONS='$(APPLICATIONS)' DOCLING='$(abspath $(DOCLING))' $(BIN)/python -m pytest tests/applications --timeout=600
 
-$(APPLICATIONS)/.installed: $(wildcard tests/applications/*.txt) .venv/.installed
+$(APPLICATIONS)/.installed: tests/applications/requirements.txt tests/applications/open-webui.txt .venv/.installed
 	@rm -rf $(@D)
 	@$(UV) --python $(BIN)/python --target $(@D) --no-deps --require-hashes --requirements tests/applications/requirements.txt
 	@.tools/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --ignore-requires-python --dest $(@D) --requirement tests/applications/open-webui.txt
+	@touch $@
+
+$(DOCLING)/.installed: tests/applications/docling.txt .venv/.installed
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(UV) --python $(@D)/bin/python --no-deps --require-hashes --requirements $<
 	@touch $@
 
 lint: setup ## Check style and types
@@ -108,9 +116,11 @@ sbom: .tools/checks/.installed ## List each image's packages in dist/*.cdx.json 
 
 # The tools' own locks, with hashes, after a change of a version above.
 LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-locks: .venv/.installed ## Write locks/*.txt (uv, Poetry, the programs of `make audit`) and tests/applications/requirements.txt
+locks: .venv/.installed ## Write the tools' and applications' locks: locks/*.txt, tests/applications/*.txt
 	@echo uv==$(UV_VERSION) | $(LOCK) --output-file locks/uv.txt -
 	@printf '%s\n' poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION) | $(LOCK) --output-file locks/poetry.txt -
+	@printf '%s\n' 'docling-slim[models-remote,format-pdf-pypdfium2]==$(DOCLING_VERSION)' rtree | $(LOCK) \
+	    --output-file tests/applications/docling.txt -
 	@printf '%s\n' pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION) | $(LOCK) --output-file locks/checks.txt -
 	@sed -nE 's/^([a-z0-9-]+)(\[.*\])?==.*/--no-emit-package \1/p' .venv/requirements.txt | sort -u | xargs $(LOCK) \
 	    --constraint .venv/requirements.txt --output-file tests/applications/requirements.txt tests/applications/requirements.in

@@ -12,12 +12,12 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from model_server.pace import Pace, size_class
-from service_kit.errors import Overloaded
+from service_kit.errors import DeadlineExceeded, Overloaded
 
 if TYPE_CHECKING:
     from model_server.image_header import ImageHeader
     from service_kit.deadline import Deadline
-    from service_kit.frames import Header
+    from service_kit.frames import Header, Payload
     from service_kit.page import Parameters
 
 _AT_ONCE_SECONDS = 0.01  # a page that waited at most this long is tried whatever its expected time
@@ -41,7 +41,7 @@ class QueuedPage:
     `done` gets a `Prediction`, or what was read of the part.
     """
 
-    data: bytes
+    data: Payload
     header: ImageHeader
     parameters: Parameters
     deadline: Deadline
@@ -49,6 +49,7 @@ class QueuedPage:
     priority: Priority = Priority.INTERACTIVE
     done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = field(default_factory=time.monotonic)
+    patient: bool = False  # waits until its deadline, for its caller does not try again
     on_trial: bool = False  # the first page of an unknown size class: not refused for its own time
     share: float = 1.0  # of the page's time: less if several workers read it together
     part: Header | None = None  # what is asked about a part of a page that another worker reads
@@ -83,10 +84,11 @@ class PageAdmission:
         """Queue all pages of a call, or none. They share one priority and one deadline.
 
         Raises:
-            Overloaded: they would not be ready in time, or the queue is full.
+            Overloaded: they would not be ready in time, unless they are patient, or the queue is full.
         """
         waiting = self._waiting[pages[0].priority]
-        self._refuse_late(pages)
+        if not pages[0].patient:
+            self._refuse_late(pages)
         if waiting and len(waiting) + len(pages) > self._most[pages[0].priority]:
             raise Overloaded(retry_after=self.expected_wait(pages[0].priority) / 2)
         waiting.extend(pages)
@@ -120,9 +122,9 @@ class PageAdmission:
             if page.done.done():
                 continue
             now = time.monotonic()
-            late = _CAUTION * self._own(page) - page.deadline.left()
+            late = (1 if page.patient else _CAUTION) * self._own(page) - page.deadline.left()
             if late > 0 and now - page.queued_at > _AT_ONCE_SECONDS:  # its deadline would pass while it is read
-                page.done.set_exception(Overloaded(retry_after=late))
+                page.done.set_exception(DeadlineExceeded() if page.patient else Overloaded(retry_after=late))
                 continue
             self._running[page] = now
             return page

@@ -17,39 +17,16 @@ if TYPE_CHECKING:
     from model_server.admission import PageAdmission
 
 
-class BodyAdmission:
-    """ASGI middleware. A call keeps its share of the budget until its answer is sent."""
+class BodyBudget:
+    """The memory for bodies. Those that wait patiently are served when no other call waits."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        limit_bytes: float,
-        max_body_bytes: int,
-        workers: int,
-        queue: PageAdmission,
-        counts: Callable[[str, str], bool],
-    ) -> None:
-        self._app = app
+    def __init__(self, limit_bytes: float, workers: int, queue: PageAdmission, max_waiting: int) -> None:
         self._budget = Budget(limit_bytes)
-        self._max_body_bytes = max_body_bytes
         self._workers = workers
         self._queue = queue
-        self._counts = counts
+        self._max_waiting = max_waiting
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._counts(scope["method"], scope["path"]):
-            await self._app(scope, receive, send)
-            return
-        with await self._share(BODY_FACTOR * self._size(scope)):
-            await self._app(scope, receive, send)
-
-    def _size(self, scope: Scope) -> int:
-        """The declared body size; without one, the maximum."""
-        declared = declared_bytes(scope)
-        return self._max_body_bytes if declared is None else min(declared, self._max_body_bytes)
-
-    async def _share(self, amount: float) -> Share:
+    async def take(self, amount: float) -> Share:
         """Wait for the bytes of a call.
 
         Raises:
@@ -66,3 +43,39 @@ class BodyAdmission:
         if late > 0:
             raise Overloaded(retry_after=late)
         return await self._budget.wait(amount, deadline=deadline)
+
+    async def wait(self, amount: float) -> Share:
+        """Wait for the bytes of a call until its deadline.
+
+        Raises:
+            Overloaded: too many calls wait.
+            DeadlineExceeded.
+        """
+        if self._budget.waiting >= self._max_waiting:
+            raise Overloaded(retry_after=self._queue.expected_wait())
+        return await self._budget.wait(amount, deadline=current().deadline, later=True)
+
+
+class BodyAdmission:
+    """ASGI middleware. A call keeps its share of the budget until its answer is sent."""
+
+    def __init__(
+        self, app: ASGIApp, *, bodies: BodyBudget, max_body_bytes: int, counts: Callable[[str, str], bool]
+    ) -> None:
+        self._app = app
+        self._bodies = bodies
+        self._max_body_bytes = max_body_bytes
+        self._counts = counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._counts(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        with await self._bodies.take(BODY_FACTOR * body_bytes(scope, self._max_body_bytes)):
+            await self._app(scope, receive, send)
+
+
+def body_bytes(scope: Scope, most: int) -> int:
+    """The declared body size; without one, the maximum."""
+    declared = declared_bytes(scope)
+    return most if declared is None else min(declared, most)

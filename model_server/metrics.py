@@ -107,7 +107,7 @@ class ModelServerMetrics(Collector):
         self._workers = workers
 
     def counts(self, method: str, path: str) -> bool:
-        return method == "POST" and path.endswith((":predict", "/infer"))
+        return method == "POST" and path.endswith((":predict", "/infer", "/ModelInfer"))
 
     def begin(self) -> None:
         self._in_flight += 1

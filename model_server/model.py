@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 import kserve
 
 from model_server.admission import PRIORITY_HEADER, Priority, QueuedPage
-from model_server.contracts import v1, v2
+from model_server.contracts import docling, v1, v2
 from model_server.contracts.fields import Offer, PageRequest
 from model_server.errors import ImageTooLarge, TooManyPixels
 from model_server.image_header import read_header
 from service_kit.context import current
-from service_kit.errors import BadRequest
+from service_kit.errors import BadRequest, NotFound
+from service_kit.frames import pieces_of
 from service_kit.offered import Offered
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
+    from model_server.contracts.tensors import InferCall, OutputTensor
+    from model_server.prediction import Prediction
     from model_server.settings import ModelServerSettings
     from model_server.workers import Workers
 
@@ -52,17 +55,42 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
         headers: Mapping[str, str] | None = None,
         response_headers: dict[str, str] | None = None,  # noqa: ARG002 - KServe's signature
     ) -> Any:
-        contract = v2 if isinstance(payload, kserve.InferRequest) else v1
-        priority = _priority(headers or {})
-        requests = contract.decode(payload, headers or {}, Offer(self.offered, self._settings.max_instances))
-        queued = [self._queued(request, priority) for request in requests]
+        contract = _contract(payload)
+        requests = contract.decode(payload, headers or {}, self._offer())
+        pages = await self._read(requests, _priority(headers or {}), patient=contract is docling)
+        return contract.encode(payload, self.name, pages)
+
+    async def infer(self, call: InferCall, headers: Mapping[str, str]) -> list[OutputTensor]:
+        """Read docling's tensors; the call waits for a worker until its deadline."""
+        request = docling.page_request(call, self._offer())
+        (page,) = await self._read([request], _priority(headers), patient=True)
+        return call.chosen(docling.lines_of(page))
+
+    def check(self, name: str, version: str) -> None:
+        """Whether this is the model that a call names; without a version, it is.
+
+        Raises:
+            NotFound.
+        """
+        if name != self.name:
+            raise NotFound("There is no such model here.")
+        if version not in ("", docling.VERSION):
+            raise NotFound(f"The model has one version, {docling.VERSION}.")
+
+    async def _read(
+        self, requests: Sequence[PageRequest], priority: Priority, *, patient: bool = False
+    ) -> list[Prediction]:
+        queued = [self._queued(request, priority, patient=patient) for request in requests]
         pages = await self._workers.read(queued, current().deadline)
         current().facts.update(
             pages=len(pages),
             words=sum(len(page["words"]) for page in pages),
             recognition_seconds=round(sum(page["duration_seconds"] for page in pages), 4),
         )
-        return contract.encode(payload, self.name, pages)
+        return pages
+
+    def _offer(self) -> Offer:
+        return Offer(self.offered, self._settings.max_instances)
 
     def get_input_types(self) -> list[dict[str, Any]]:
         return v2.INPUT_TYPES
@@ -73,22 +101,30 @@ class OcrModel(kserve.Model):  # type: ignore[misc]
     async def explain(self, payload: Any, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ARG002
         raise BadRequest("This model does not explain.")
 
-    def _queued(self, request: PageRequest, priority: Priority) -> QueuedPage:
+    def _queued(self, request: PageRequest, priority: Priority, *, patient: bool) -> QueuedPage:
         """Check the size of the image by its header, and make a page of it.
 
         Raises:
             ImageTooLarge, TooManyPixels, or an error of `read_header`.
         """
         settings = self._settings
-        if len(request.data) > settings.max_image_bytes:
+        if isinstance(request.data, bytes) and len(request.data) > settings.max_image_bytes:
             raise ImageTooLarge(f"The image is larger than {settings.max_image_mib:g} MiB.")
-        header = read_header(request.data)
+        header = read_header(bytes(pieces_of(request.data)[0]))
         if header.pixels > settings.max_pixels:
             raise TooManyPixels(
                 f"The image is {header.width} by {header.height} pixels; at most "
                 f"{settings.max_megapixels:g} megapixels are read."
             )
-        return QueuedPage(request.data, header, request.parameters, current().deadline, current().id, priority)
+        return QueuedPage(
+            request.data, header, request.parameters, current().deadline, current().id, priority, patient=patient
+        )
+
+
+def _contract(payload: Any) -> Any:
+    if not isinstance(payload, kserve.InferRequest):
+        return v1
+    return docling if docling.is_docling(payload) else v2
 
 
 def _priority(headers: Mapping[str, str]) -> Priority:

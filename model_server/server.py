@@ -16,16 +16,19 @@ from fastapi.exceptions import FastAPIDeprecationWarning, RequestValidationError
 from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
 
-from model_server.bodies import BodyAdmission
+from model_server.bodies import BodyAdmission, BodyBudget
+from model_server.grpc_server import GrpcServer
 from model_server.image_header import FORMATS
 from model_server.metrics import ModelServerMetrics
 from model_server.model import OcrModel
 from model_server.probes import Probes
+from model_server.tensor_route import TensorRoute
 from model_server.workers import Workers
 from service_kit import errors
 from service_kit.body import BodyLimits
 from service_kit.errors import ServiceError
 from service_kit.followed import Followed
+from service_kit.listener import listen
 from service_kit.outcome import RequestScope
 from service_kit.second_port import SecondPort
 from service_kit.server import Drain, serve
@@ -44,7 +47,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("model_server")
 warnings.filterwarnings("ignore", category=FastAPIDeprecationWarning)  # by KServe's routes, on each request
 
-_BINARY_EXTENSION = b"inference-header-content-length"  # of V2: fails inside KServe
 # KServe exposes these to all clients: unloading a model can't be undone, and this model does not explain.
 _CLOSED = re.compile(r"/v2/repository/|/v[12]/.*:explain$|/docs|/openapi\.json$")
 
@@ -52,15 +54,17 @@ _CLOSED = re.compile(r"/v2/repository/|/v[12]/.*:explain$|/docs|/openapi\.json$"
 def run(settings: ModelServerSettings) -> None:
     """Serve until a signal arrives."""
     drain = Drain()
-    app = make_app(settings, drain)
+    app, grpc_server = make_app(settings, drain)
     second = SecondPort(settings.probe_port, Probes(app, settings.model_name)) if settings.probe_port else None
     files = settings.tls_files
     tls = Followed("TLS", files.paths, lambda: listening_context(files)) if settings.tls_cert_file else None
-    serve(app, settings, drain, settings.shutdown_grace_seconds, second, tls)
+    if settings.grpc_port:
+        listen(settings.host, settings.grpc_port).close()  # says at once that the port is not available
+    serve(app, settings, drain, settings.shutdown_grace_seconds, second, tls, stop_too=grpc_server.stop)
 
 
-def make_app(settings: ModelServerSettings, drain: Drain) -> FastAPI:
-    """KServe's own application object (one per process), connected to one set of workers."""
+def make_app(settings: ModelServerSettings, drain: Drain) -> tuple[FastAPI, GrpcServer]:
+    """KServe's own application object (one per process) and the gRPC server, with one set of workers."""
     metrics = ModelServerMetrics()
     workers = Workers(settings, metrics)
     model = OcrModel(settings, workers)
@@ -68,6 +72,8 @@ def make_app(settings: ModelServerSettings, drain: Drain) -> FastAPI:
     server.register_model(model)
     server.dataplane.decode = _or_bad_request(server.dataplane.decode)
     app: FastAPI = kserve.model_server.app
+    bodies = BodyBudget(settings.max_bodies_mib * MIB, workers.size, workers.queue, settings.max_queue)
+    grpc_server = GrpcServer(settings, model, bodies, metrics, drain)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -77,14 +83,16 @@ def make_app(settings: ModelServerSettings, drain: Drain) -> FastAPI:
             log.info("ready", extra={**facts, "languages": model.offered.languages})
             for note in workers.engine.get("notes", ()):
                 log.warning("something is missing", extra={"note": note})
+            await grpc_server.start()
             yield
         finally:
+            await grpc_server.stop(0)
             await workers.stop()
 
     app.router.lifespan_context = lifespan
     app.add_api_route("/engine", _describe(settings, workers, model), methods=["GET"])
-    _Rest(settings, server, workers, metrics, drain).create_application()
-    return app
+    _Rest(settings, server, model, bodies, metrics, drain).create_application()
+    return app, grpc_server
 
 
 def _or_bad_request(decode: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,7 +116,8 @@ class _Rest(RESTServer):  # type: ignore[misc]
         self,
         settings: ModelServerSettings,
         server: kserve.ModelServer,
-        workers: Workers,
+        model: OcrModel,
+        bodies: BodyBudget,
         metrics: ModelServerMetrics,
         drain: Drain,
     ) -> None:
@@ -116,7 +125,8 @@ class _Rest(RESTServer):  # type: ignore[misc]
             "kserve.model_server:app", server.dataplane, server.model_repository_extension, settings.port
         )
         self._settings = settings
-        self._workers = workers
+        self._model = model
+        self._bodies = bodies
         self._metrics = metrics
         self._drain = drain
 
@@ -127,12 +137,11 @@ class _Rest(RESTServer):  # type: ignore[misc]
         app.add_middleware(BodyLimits, settings=settings, max_body_bytes=settings.max_body_bytes)
         app.add_middleware(
             BodyAdmission,
-            limit_bytes=settings.max_bodies_mib * MIB,
+            bodies=self._bodies,
             max_body_bytes=settings.max_body_bytes,
-            workers=self._workers.size,
-            queue=self._workers.queue,
             counts=self._metrics.counts,
         )
+        app.add_middleware(TensorRoute, settings=settings, model=self._model, bodies=self._bodies)
         app.add_middleware(
             RequestScope,
             observer=self._metrics,
@@ -158,8 +167,6 @@ class _ClosedRoutes:
         if scope["type"] == "http":
             if _CLOSED.match(scope["path"]):
                 raise errors.NotFound
-            if any(name == _BINARY_EXTENSION for name, _ in scope["headers"]):
-                raise errors.BadRequest("The binary extension of V2 is not served: send base64 in JSON.")
             if self._drain.started and scope["path"] in self._readiness:
                 raise errors.NotReady("The server is shutting down.", retry_after=1)
         await self._app(scope, receive, send)

@@ -19,6 +19,7 @@ from service_kit.settings import MIB, ServiceSettings
 from service_kit.tls import PemFile, TlsFiles, listening_context
 
 BODY_FACTOR = 2.5  # memory per byte of body: the body, and the pictures decoded from its base64
+MESSAGE_FACTOR = 3  # memory per byte of a message while gRPC receives it: its pieces, and two copies of them all
 _PROGRAM_MIB = 200  # the parent process without bodies, and with the parts of a page that it passes on
 _NEURAL_MIB = 384  # the neural engine in a worker, when it has read pages and lines of all sizes
 _LEAST_PAGES_MIB = 256  # the rest of a worker: enough for a page of some megapixels
@@ -34,6 +35,18 @@ class ModelServerSettings(ServiceSettings):
 
     port: int = Field(default=8080, ge=1, le=65535)
     """Port to listen on."""
+
+    grpc_port: int = Field(default=8081, ge=0, le=65535)
+    """Port for docling's gRPC, on `HOST` and with `PORT`'s TLS; it serves ModelInfer, ModelReady, ServerReady and
+    ServerLive. 0: none."""
+
+    request_timeout_seconds: float = Field(default=60, gt=0, le=3600)
+    """Maximum time for a request; a client may set a shorter time with `X-Request-Timeout` or gRPC's deadline. 60
+    is docling's own: it waits until then, and never tries again."""
+
+    shutdown_grace_seconds: float = Field(default=65, gt=0)
+    """Time for requests in flight to finish after new connections are refused; at least
+    `REQUEST_TIMEOUT_SECONDS`."""
 
     probe_port: int = Field(default=0, ge=0, le=65535)
     """Second port, always plain HTTP, with `/v1/models/{name}`, `/v2/health/live`, `/v2/health/ready` and
@@ -86,8 +99,9 @@ class ModelServerSettings(ServiceSettings):
     """Maximum pages that wait for a worker. Calls that would miss their deadline get 429 before that."""
 
     max_bodies_mib: int = Field(default=120, ge=1)
-    """Memory for request bodies in flight, 2.5 times the size of each; further calls wait, with their body
-    unread."""
+    """Memory for request bodies in flight, 2.5 times the size of each, of docling's tensors their size; further
+    calls wait, with their body unread. A call of tensors may have half of it, 60 MiB are 20 megapixels, and a
+    quarter over gRPC, which copies."""
 
     tmp_mib: int = Field(default=0, ge=0)
     """Size of a memory-backed /tmp in MiB, which counts towards `MEMORY_MIB`."""
@@ -165,6 +179,8 @@ class ModelServerSettings(ServiceSettings):
     def _port_faults(self) -> Iterator[str]:
         if self.probe_port == self.port:
             yield "PROBE_PORT must not be PORT"
+        if self.grpc_port and self.grpc_port in (self.port, self.probe_port):
+            yield "GRPC_PORT must be neither PORT nor PROBE_PORT"
         if self.tls_client_ca_file and not (self.tls_cert_file or self.tls_key_file):
             yield "TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE"
         yield from fault_of(lambda: listening_context(self.tls_files))
@@ -227,6 +243,16 @@ class ModelServerSettings(ServiceSettings):
     def max_body_bytes(self) -> int:
         """One image of maximum size in base64, and 64 KiB of JSON."""
         return self.max_image_bytes * 4 // 3 + 64 * 1024
+
+    @property
+    def max_tensor_bytes(self) -> int:
+        """A call with the pixels of the largest image; at most half of the memory for bodies, so that two fit."""
+        return min(3 * self.max_pixels + 64 * 1024, self.max_bodies_mib * MIB // 2)
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The same in one message of gRPC, which takes `MESSAGE_FACTOR` times its size while it arrives."""
+        return min(self.max_tensor_bytes, self.max_bodies_mib * MIB // (MESSAGE_FACTOR + 1))
 
     @property
     def tessdata(self) -> Path | None:

@@ -189,6 +189,7 @@ class Workers:
                 self.queue.finished(page, seconds, whole=not reason)
                 if not page.done.done():  # only when this slot is being cancelled
                     page.done.set_exception(NotReady(retry_after=1))
+            del page  # or its bytes would stay in memory, uncounted, until the next page
             if reason:
                 return reason, pages + 1
             if worker.resident_bytes() > self._settings.recycle_mib * MIB:

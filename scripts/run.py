@@ -14,11 +14,17 @@ _POLL_SECONDS = 0.2
 
 def main() -> int:
     model_port = int(os.environ.get("MODEL_SERVER_PORT", "8080"))
+    grpc_port = int(os.environ.get("MODEL_SERVER_GRPC_PORT", "8081"))
     gateway_port = int(os.environ.get("API_GATEWAY_PORT", "8001"))
-    for port, variable in ((model_port, "MODEL_SERVER_PORT"), (gateway_port, "API_GATEWAY_PORT")):
-        if services.in_use(port):
+    ports = {
+        "MODEL_SERVER_PORT": model_port,
+        "MODEL_SERVER_GRPC_PORT": grpc_port,
+        "API_GATEWAY_PORT": gateway_port,
+    }
+    for variable, port in ports.items():
+        if port and services.in_use(port):
             return _fail(f"Port {port} is in use. Free it, or set another: make run {variable}=...")
-    model = services.model_server({"MODEL_SERVER_PORT": str(model_port)})
+    model = services.model_server({"MODEL_SERVER_PORT": str(model_port), "MODEL_SERVER_GRPC_PORT": str(grpc_port)})
     gateway = services.api_gateway(model.url, {"API_GATEWAY_PORT": str(gateway_port), **_jobs()})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("Starting both services", flush=True)

@@ -30,6 +30,7 @@ class Service:
         self, module: str, ready_path: str, env: dict[str, str] | None = None, log: IO[bytes] | None = None
     ) -> None:
         self.module = module
+        self.grpc_port = int((env or {}).get("MODEL_SERVER_GRPC_PORT", 0))  # of a model server
         self.port = int((env or {}).get(f"{module.upper()}_PORT", 0)) or free_port()
         self._ready_path = ready_path
         prefix = module.upper()
@@ -101,8 +102,10 @@ class Service:
 
 
 def model_server(env: dict[str, str] | None = None, log: IO[bytes] | None = None) -> Service:
-    name = (env or {}).get("MODEL_SERVER_MODEL_NAME", "ocr-model")
-    return Service("model_server", f"/v1/models/{name}", env, log)
+    """Unless `env` says otherwise, with a free port for gRPC: many may run side by side."""
+    settings = {"MODEL_SERVER_GRPC_PORT": str(free_port()), **(env or {})}
+    name = settings.get("MODEL_SERVER_MODEL_NAME", "ocr-model")
+    return Service("model_server", f"/v1/models/{name}", settings, log)
 
 
 def api_gateway(model_url: str, env: dict[str, str] | None = None, log: IO[bytes] | None = None) -> Service:

@@ -24,7 +24,7 @@ import orjson
 
 from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded
-from service_kit.frames import LENGTHS, Header
+from service_kit.frames import LENGTHS, Header, Payload, pieces_of, size_of
 
 STDERR_BYTES = 1 << 20
 _ROOT = Path(__file__).resolve().parents[1]
@@ -160,7 +160,7 @@ class Child:
         return self._process.pid
 
     async def call(
-        self, question: Header, payload: bytes = b"", *, deadline: Deadline, asked: Asked | None = None
+        self, question: Header, payload: Payload = b"", *, deadline: Deadline, asked: Asked | None = None
     ) -> Reply:
         """Send one question and return the answer. On any error or cancellation, the child is killed.
 
@@ -219,7 +219,7 @@ class Child:
                 os.close(self._stderr)
                 self._stderr = -1
 
-    async def _ask(self, question: Header, payload: bytes, asked: Asked | None) -> Reply:
+    async def _ask(self, question: Header, payload: Payload, asked: Asked | None) -> Reply:
         reply = None
         try:
             reply = await self._exchange(question, payload, asked)
@@ -231,7 +231,7 @@ class Child:
             raise self.lost(await self._process.wait())
         return reply
 
-    async def _exchange(self, question: Header, payload: bytes, asked: Asked | None) -> Reply | None:
+    async def _exchange(self, question: Header, payload: Payload, asked: Asked | None) -> Reply | None:
         self._write(question, payload)
         await self._writer.drain()
         replying: list[asyncio.Task[None]] = []
@@ -247,11 +247,12 @@ class Child:
         reply = await asked(frame.header["ask"], frame.payload) if asked else None
         self._write({"number": frame.header["number"], "reply": reply}, b"")
 
-    def _write(self, header: Header, payload: bytes) -> None:
+    def _write(self, header: Header, payload: Payload) -> None:
         encoded = orjson.dumps(header)
-        self._writer.write(LENGTHS.pack(len(encoded), len(payload)) + encoded)
-        if payload:
-            self._writer.write(payload)
+        self._writer.write(LENGTHS.pack(len(encoded), size_of(payload)) + encoded)
+        for piece in pieces_of(payload):
+            if piece:
+                self._writer.write(piece)
 
     async def _frame(self) -> Reply | None:
         """The child's next frame; None if it exceeds a limit, and the child is killed."""

@@ -38,11 +38,16 @@ def of_locale(locale: str | None) -> str:
     """
     if not locale:
         return ANY_LANGUAGE
-    parts = locale.replace("_", "-").lower().split("-")
-    for end in range(len(parts), 0, -1):
-        if found := _LANGUAGES.get("-".join(parts[:end])):
-            return found
+    if found := known(locale):
+        return found
     raise UnknownLanguage(f"The locale {locale[:40]!r} is not known.")
+
+
+def known(tag: str) -> str | None:
+    """The language of a BCP 47 tag, also with underscores; None if it is not known."""
+    parts = tag.replace("_", "-").lower().split("-")
+    tags = ("-".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((found for tag in tags if (found := _LANGUAGES.get(tag))), None)
 
 
 def of_names(names: str | None) -> tuple[str, ...]:

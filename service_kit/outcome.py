@@ -76,37 +76,30 @@ class RequestScope:
             path=scope["path"],
         )
         entered = context.enter(request)
-        counted = self._observer.counts(scope["method"], scope["path"])
-        if counted:
-            self._observer.begin()
-
-        def end(outcome: str, status: int) -> None:
-            if counted:
-                self._observer.end(outcome, status, request)
-            self._log(scope, request, outcome, status, counted=counted)
-
-        answer = _Answer(request, send, closing=self._is_draining, end=end)
+        method, path = scope["method"], scope["path"]
+        outcome = Outcome(request, self._observer, method, path, logged=self._logs(method, path))
+        answer = _Answer(request, send, closing=self._is_draining, outcome=outcome)
         try:
             request.deadline = Deadline.from_header(headers.get(TIMEOUT_HEADER), self._longest)
             await self._app(scope, receive, answer.send)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or not self._is_draining():
-                answer.fail("cancelled")
+                outcome.fail("cancelled")
                 raise
             task.uncancel()
             await self._fail(NotReady("The service is shutting down.", retry_after=1), scope, request, answer)
         except Exception as error:  # noqa: BLE001 - the outermost handler
-            await self._fail(_public(error), scope, request, answer)
+            await self._fail(public(error), scope, request, answer)
         finally:
-            answer.over()
+            outcome.over()
             context.leave(entered)
 
     async def _fail(
         self, error: ServiceError, scope: Scope, request: context.RequestContext, answer: _Answer
     ) -> None:
-        answer.fail(error.code, error.status)
-        if isinstance(error, ClientGone) or answer.ended:
+        answer.outcome.fail(error.code, error.status)
+        if isinstance(error, ClientGone) or answer.outcome.ended:
             return
         if not answer.started:
             media_type, body = self._render(error, request)
@@ -117,18 +110,45 @@ class RequestScope:
         if not cut(scope):
             raise error
 
-    def _log(
-        self, scope: Scope, request: context.RequestContext, outcome: str, status: int, *, counted: bool
+
+class Outcome:
+    """One call, by HTTP or gRPC: it is counted and logged exactly once, as `ok` unless it failed."""
+
+    def __init__(
+        self, request: context.RequestContext, observer: Observer, method: str, path: str, *, logged: bool = False
     ) -> None:
+        """`logged`: at info even if the observer does not count it."""
+        self._request = request
+        self._observer = observer
+        self._call = {"method": method, "path": path}
+        self._counted = observer.counts(method, path)
+        self._level = logging.INFO if self._counted or logged else logging.DEBUG
+        self._code = "ok"
+        self.status = 0  # as in HTTP; 0: nothing was answered
+        self.ended = False
+        if self._counted:
+            observer.begin()
+
+    def fail(self, code: str, status: int | None = None) -> None:
+        """Set the outcome; without `status`, the status that was sent stays."""
+        self._code = code
+        self.status = self.status if status is None else status
+
+    def over(self) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        request = self._request
+        if self._counted:
+            self._observer.end(self._code, self.status, request)
         log.log(
-            logging.INFO if counted or self._logs(scope["method"], scope["path"]) else logging.DEBUG,
+            self._level,
             "request",
             extra={
                 "request_id": request.id,
-                "method": scope["method"],
-                "path": scope["path"],
-                "status": status,
-                "outcome": outcome,
+                **self._call,
+                "status": self.status,
+                "outcome": self._code,
                 "seconds": round(request.seconds(), 4),
                 "received_bytes": request.received_bytes,
                 **request.facts,
@@ -136,7 +156,8 @@ class RequestScope:
         )
 
 
-def _public(error: Exception) -> ServiceError:
+def public(error: Exception) -> ServiceError:
+    """The error that a client may see; any other is logged, and becomes Unforeseen."""
     if isinstance(error, ServiceError):
         return error
     log.error("unforeseen error", exc_info=error)
@@ -144,28 +165,25 @@ def _public(error: Exception) -> ServiceError:
 
 
 class _Answer:
-    """Adds our headers to the answer, and ends the request exactly once, with or without an answer."""
+    """Adds our headers to the answer. The call is over with the last chunk."""
 
     def __init__(
         self,
         request: context.RequestContext,
         send: Send,
         closing: Callable[[], bool],
-        end: Callable[[str, int], None],
+        outcome: Outcome,
     ) -> None:
         self._request = request
         self._send = send
         self._closing = closing
-        self._end = end
-        self._outcome = "ok"
-        self._status = 0
+        self.outcome = outcome
         self.started = False
-        self.ended = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            self._status = message["status"]
+            self.outcome.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[context.REQUEST_ID_HEADER] = self._request.id
             for name, value in SECURITY_HEADERS.items():
@@ -174,17 +192,7 @@ class _Answer:
                 headers["connection"] = "close"
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self.over()
-
-    def fail(self, outcome: str, status: int | None = None) -> None:
-        """Set the outcome; without `status`, the status that was sent stays."""
-        self._outcome = outcome
-        self._status = self._status if status is None else status
-
-    def over(self) -> None:
-        if not self.ended:
-            self.ended = True
-            self._end(self._outcome, self._status)
+            self.outcome.over()
 
 
 async def respond(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

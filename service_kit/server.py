@@ -31,6 +31,7 @@ from service_kit.tls import renewed_context
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Coroutine
     from types import FrameType
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -77,8 +78,12 @@ def serve(
     grace_seconds: float,
     second: SecondPort | None = None,
     tls: Followed[ssl.SSLContext] | None = None,
+    *,
+    stop_too: Callable[[float], Coroutine[None, None, None]] | None = None,
 ) -> None:
     """Serve until a signal arrives; with `tls`, only over TLS, except on the second port.
+
+    `stop_too` stops what the application serves elsewhere, within the same grace period.
 
     Raises:
         SystemExit: a port is not available, or the application did not start.
@@ -87,7 +92,7 @@ def serve(
     if second is not None:
         second.bind(settings.host, _config(second.app, settings, lifespan="off"))
     config = _config(_with_plain_failure(app), settings, lifespan="on")
-    _Server(config, listener, settings, drain, grace_seconds, second, tls).run()
+    _Server(config, listener, settings, drain, grace_seconds, second, tls, stop_too).run()
 
 
 def _config(app: ASGIApp, settings: ServiceSettings, lifespan: Literal["on", "off"]) -> uvicorn.Config:
@@ -137,8 +142,10 @@ class _Server(uvicorn.Server):
         grace_seconds: float,
         second: SecondPort | None,
         tls: Followed[ssl.SSLContext] | None,
+        stop_too: Callable[[float], Coroutine[None, None, None]] | None,
     ) -> None:
         super().__init__(config)
+        self._stop_too = stop_too
         self._second = second
         self._tls = tls
         self._secure: dict[str, Any] = {}
@@ -191,6 +198,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         """Replaces uvicorn's shutdown, which gives cancelled requests no time to answer."""
         refuse_new(self._listener)
+        stopping = asyncio.create_task(self._stop_too(self._grace_seconds)) if self._stop_too else None
         await asyncio.sleep(_HANDSHAKE_SECONDS)
         await self._accept_the_last()
         for connection in list(self.server_state.connections):
@@ -201,6 +209,8 @@ class _Server(uvicorn.Server):
             for task in tasks:
                 task.cancel()
             await self._all_answered(_LAST_ANSWERS_SECONDS)
+        if stopping is not None:
+            await stopping
         if self._second is not None:
             self._second.close()
         await self.lifespan.shutdown()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 import pybase64
 
 from service_kit.errors import BadPsm, BadRequest, UnknownLanguage
+from service_kit.frames import Payload
 from service_kit.offered import Offered
 from service_kit.page import (
     BETWEEN_LANGUAGES,
@@ -32,7 +33,9 @@ _PIECE = 1 << 20
 
 
 class PageRequest(NamedTuple):
-    data: bytes
+    """A picture, as a file or as a head and pixels, and how to read it."""
+
+    data: Payload
     parameters: Parameters
 
 

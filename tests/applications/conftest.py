@@ -1,7 +1,7 @@
 """Applications' own clients against running services. `make test-applications` runs this; other runs leave it out.
 
 `APPLICATIONS` names the folder with the clients. The packages of .venv, which they share, come first: services run
-as they do without them.
+as they do without them. `DOCLING` names the virtual environment with docling's.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,9 @@ def open_site(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         Site.at(gateway.url) as found,
     ):
         yield found
+
+
+@pytest.fixture(scope="session")
+def docling() -> Path:
+    """The interpreter that can import docling."""
+    return Path(os.environ["DOCLING"]) / "bin" / "python"

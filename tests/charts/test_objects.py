@@ -89,9 +89,12 @@ def test_scrape_annotations_stand_on_the_pods_alone_or_a_monitor_does(chart: str
         assert not [key for key in annotations if key.startswith("prometheus.io/")], manifest["kind"]
     annotations = pod(rendered)["metadata"]["annotations"]
     scraped = {key: value for key, value in annotations.items() if key.startswith("prometheus.io/")}
+    (port,) = [found for found in container(rendered)["ports"][-1:] if found["name"] != "grpc"] or [
+        container(rendered)["ports"][0]
+    ]
     expected = {
         "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(container(rendered)["ports"][-1]["containerPort"]),
+        "prometheus.io/port": str(port["containerPort"]),
         "prometheus.io/path": "/metrics",
     }
     monitors = {"service monitor": "ServiceMonitor", "pod monitor": "PodMonitor"}
@@ -493,9 +496,9 @@ def test_with_tls_probes_and_prometheus_have_a_plain_port(name: str, files: list
     """The kubelet has no client certificate."""
     rendered = option("model-server", name)
     ports = {port["name"]: port["containerPort"] for port in container(rendered)["ports"]}
-    assert ports == {"http": 8080, "plain": 8081}
+    assert ports == {"http": 8080, "grpc": 8081, "plain": 8082}
     settings = env(rendered)
-    assert settings["MODEL_SERVER_PROBE_PORT"] == "8081"
+    assert settings["MODEL_SERVER_PROBE_PORT"] == "8082"
     tls = {key: value for key, value in settings.items() if "TLS" in key}
     assert set(tls) == {f"MODEL_SERVER_TLS_{file}_FILE" for file in files}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -724,6 +727,11 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
         ),
         ("api-gateway", {"ingress": {"enabled": True}}, "ingress.hosts: name at least one host"),
         ("api-gateway", {"config": {"modelServerUrl": "model-server"}}, "at '/config/modelServerUrl'"),
+        (
+            "model-server",
+            {"config": {"grpcPort": 8082}, "tls": {"existingSecret": "tls"}},
+            "config.grpcPort: GRPC_PORT must be neither PORT nor PROBE_PORT",
+        ),
     ],
 )
 def test_wrong_values_of_one_chart(chart: str, values: tools.Values, said: str) -> None:
@@ -747,3 +755,22 @@ def test_notes_say_what_to_do_next(chart: str) -> None:
     assert "curl" in notes(chart)
     assert "ATTENTION" not in notes(chart)
     assert "ATTENTION" in notes("prod")
+
+
+@pytest.mark.parametrize(("given", "port"), [({}, 8081), ({"grpcPort": None}, 8081), ({"grpcPort": 9000}, 9000)])
+def test_docling_reaches_grpc_through_service_and_network_policy(given: tools.Values, port: int) -> None:
+    rendered = render("model-server", {"config": given, "networkPolicy": {"enabled": True}})
+    assert {found["name"]: found["containerPort"] for found in container(rendered)["ports"]}["grpc"] == port
+    (served,) = [found for found in one(rendered, "Service")["spec"]["ports"] if found["name"] == "grpc"]
+    assert (served["port"], served["targetPort"]) == (port, "grpc")
+    callers = one(rendered, "NetworkPolicy")["spec"]["ingress"][0]
+    assert {found["port"] for found in callers["ports"]} == {"http", "grpc"}
+    assert env(rendered).get("MODEL_SERVER_GRPC_PORT", "8081") == str(port)
+
+
+def test_without_a_port_there_is_no_grpc() -> None:
+    rendered = render("model-server", {"config": {"grpcPort": 0}, "networkPolicy": {"enabled": True}})
+    assert [found["name"] for found in container(rendered)["ports"]] == ["http"]
+    assert [found["name"] for found in one(rendered, "Service")["spec"]["ports"]] == ["http"]
+    assert [found["port"] for found in one(rendered, "NetworkPolicy")["spec"]["ingress"][0]["ports"]] == ["http"]
+    assert env(rendered)["MODEL_SERVER_GRPC_PORT"] == "0"

@@ -312,6 +312,7 @@ def test_a_chart_accepts_what_the_service_accepts(chart: str) -> None:
             {"config": {"workerKillMib": 600, "workerRecycleMib": 700}},
             "WORKER_KILL_MIB=600 must not be below WORKER_RECYCLE_MIB=700",
         ),
+        ("model-server", {"config": {"grpcPort": 8080}}, "GRPC_PORT must be neither PORT nor PROBE_PORT"),
     ],
 )
 def test_the_sentence_is_that_of_the_service(chart: str, values: Values, said: str) -> None:

@@ -86,7 +86,7 @@ def test_bad_calls(model: httpx.Client, body: dict[str, Any]) -> None:
     assert (response.status_code, response.json()["code"]) == (400, "bad_request")
 
 
-def test_the_binary_extension_is_refused_and_not_a_failure(model: httpx.Client, label_png: bytes) -> None:
+def test_a_body_of_the_binary_extension_is_for_other_tensors(model: httpx.Client, label_png: bytes) -> None:
     head = json.dumps({"inputs": [{**GOOD, "data": None, "parameters": {"binary_data_size": len(label_png)}}]})
     response = model.post(
         URL,
@@ -94,3 +94,4 @@ def test_the_binary_extension_is_refused_and_not_a_failure(model: httpx.Client, 
         headers={"content-type": "application/octet-stream", "inference-header-content-length": str(len(head))},
     )
     assert (response.status_code, response.json()["code"]) == (400, "bad_request")
+    assert response.json()["error"] == "The call takes the inputs lang_type and image, not image."

@@ -41,7 +41,10 @@ def test_the_last_stage_runs_the_service_as_a_numeric_user(name: str) -> None:
     assert last.entry_point == ["python", "-m", module]
     assert last.one("USER") == "10001:10001"
     assert last.one("STOPSIGNAL") == "SIGTERM"
-    assert last.one("EXPOSE") == str(settings.model_fields["port"].default)
+    ports = [
+        settings.model_fields[field].default for field in ("port", "grpc_port") if field in settings.model_fields
+    ]
+    assert last.one("EXPOSE") == " ".join(map(str, ports))
 
 
 @EACH

@@ -9,7 +9,7 @@ import pytest
 from model_server.admission import PageAdmission, Priority, QueuedPage
 from model_server.image_header import ImageHeader
 from service_kit.deadline import Deadline
-from service_kit.errors import Overloaded
+from service_kit.errors import DeadlineExceeded, Overloaded
 from service_kit.page import Parameters
 
 MEGAPIXEL = ImageHeader("png", 1000, 1000)
@@ -336,5 +336,43 @@ def test_a_shared_page_is_expected_to_take_its_workers_its_own_time_once() -> No
         assert queue.expected_wait() == pytest.approx(1, rel=0.05)  # two seconds of work, by two workers
         queue.finished(part, 1.0)
         assert queue.expected_wait() == 0, "one is idle"
+
+    run(scenario)
+
+
+def patient(seconds: float = 30) -> QueuedPage:
+    page = picture(seconds)
+    page.patient = True
+    return page
+
+
+def test_a_patient_page_waits_where_others_are_refused() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=1, most=4)
+        for _ in range(50):
+            queue.pace.learn(1_000_000, 10.0)
+        for _ in range(2):
+            queue.admit([picture()])
+        with pytest.raises(Overloaded):
+            queue.admit([picture(seconds=15)])
+        queue.admit([patient(seconds=15)])
+        queue.admit([patient(seconds=15)])
+        with pytest.raises(Overloaded):
+            queue.admit([patient()])  # the queue is full
+
+    run(scenario)
+
+
+def test_a_patient_page_is_not_begun_when_its_deadline_would_pass_meanwhile() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=1, most=4)
+        for _ in range(50):
+            queue.pace.learn(1_000_000, 1.0)
+        late, in_time = patient(seconds=0.9), patient(seconds=1.2)
+        for page in (late, in_time):
+            queue.admit([page])
+            page.queued_at -= 1  # it has waited
+        assert await queue.next() is in_time, "others would be refused: a quarter more is expected of them"
+        assert isinstance(late.done.exception(), DeadlineExceeded)
 
     run(scenario)

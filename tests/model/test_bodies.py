@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from model_server.admission import PageAdmission
-from model_server.bodies import BodyAdmission
+from model_server.bodies import BodyAdmission, BodyBudget
 from service_kit import context
 from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded, Overloaded
@@ -27,10 +27,8 @@ class Calls:
         self.may_end = asyncio.Event()
         self._bodies = BodyAdmission(
             self._app,
-            limit_bytes=LIMIT,
+            bodies=BodyBudget(LIMIT, workers=1, queue=queue, max_waiting=3),
             max_body_bytes=36,
-            workers=1,
-            queue=queue,
             counts=lambda method, _path: method == "POST",
         )
 
@@ -103,5 +101,34 @@ def test_a_call_whose_turn_does_not_come_is_late() -> None:
         calls.may_end.set()
         await first
         await calls.call("third")
+
+    asyncio.run(scenario())
+
+
+def test_a_patient_call_waits_until_its_deadline_and_lets_others_go_first() -> None:
+    async def scenario() -> None:
+        queue = PageAdmission(workers=1, most=10)
+        for _ in range(50):
+            queue.pace.learn(1_000_000, 10)
+        bodies = BodyBudget(LIMIT, workers=1, queue=queue, max_waiting=2)
+        context.enter(context.RequestContext("id", Deadline(30)))
+        held = await bodies.take(90)
+        got: list[str] = []
+
+        async def wait(name: str, amount: float) -> None:
+            with await (bodies.wait(amount) if name == "patient" else bodies.take(amount)):
+                got.append(name)
+
+        waiting = [asyncio.create_task(wait("patient", 60)), asyncio.create_task(wait("other", 60))]
+        await settle()
+        with pytest.raises(Overloaded):
+            await bodies.wait(1)  # as many wait as may
+        held.give_back()
+        await asyncio.gather(*waiting)
+        assert got == ["other", "patient"]
+
+        context.enter(context.RequestContext("id", Deadline(0.05)))
+        with await bodies.take(90), pytest.raises(DeadlineExceeded):
+            await bodies.wait(60)
 
     asyncio.run(scenario())

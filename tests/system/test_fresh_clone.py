@@ -17,6 +17,7 @@ from scripts import services
 from tests.system import readme
 from tests.system.test_run import READY
 
+PORTS = ("API_GATEWAY_PORT", "MODEL_SERVER_PORT", "MODEL_SERVER_GRPC_PORT")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 INDEX = f"https://pypi.org/pypi/httpx/{httpx.__version__}/json"  # a version's own: Poetry asks for it
@@ -42,7 +43,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def running(clone: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
     """`make run`: the addresses of both services."""
-    ports = {name: str(services.free_port()) for name in ("API_GATEWAY_PORT", "MODEL_SERVER_PORT")}
+    ports = {name: str(services.free_port()) for name in PORTS}
     process = subprocess.Popen(
         ["make", "run", f"PYTHON={env['PYTHON']}"],
         cwd=clone,

@@ -36,6 +36,7 @@ def running(**env: str) -> Iterator[subprocess.Popen[str]]:
             env={
                 **os.environ,
                 "MODEL_SERVER_PORT": str(services.free_port()),
+                "MODEL_SERVER_GRPC_PORT": str(services.free_port()),
                 "API_GATEWAY_PORT": str(services.free_port()),
                 "API_GATEWAY_JOBS_DIR": jobs,
                 **env,

@@ -31,6 +31,16 @@ NEVER = {
     "model_server/contracts": {
         "api_gateway", "model_server.admission", "model_server.workers", "model_server.server", READING, *ENGINES,
     },
+    "model_server/contracts/tensors.py": {
+        "api_gateway", "model_server.admission", "model_server.workers", "model_server.server", READING, *ENGINES,
+        *HTTP, "grpc",
+    },
+    "model_server/grpc_server.py": {
+        "api_gateway", "model_server.workers", "model_server.server", READING, *ENGINES, *HTTP - {"kserve"},
+    },
+    "model_server/tensor_route.py": {
+        "api_gateway", "model_server.workers", "model_server.server", "kserve", "grpc", READING, *ENGINES,
+    },
     "model_server/image_header.py": {"api_gateway", "model_server.admission", READING, *ENGINES, *HTTP},
     "model_server/pace.py": {"api_gateway", "model_server", *ENGINES, *HTTP},
     "model_server/cpus.py": {"api_gateway", "model_server", *ENGINES, *HTTP},

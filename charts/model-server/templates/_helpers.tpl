@@ -110,7 +110,7 @@ the number of CPUs alone would be too many for a node with little memory.
 {{- $_ := set $derived "memoryMib" (int .) }}
 {{- end }}
 {{- if .Values.tls.existingSecret }}
-{{- $_ := set $derived "probePort" 8081 }}
+{{- $_ := set $derived "probePort" 8082 }}
 {{- $_ := set $derived "tlsCertFile" "/run/secrets/tls/tls.crt" }}
 {{- $_ := set $derived "tlsKeyFile" "/run/secrets/tls/tls.key" }}
 {{- if .Values.tls.clients }}
@@ -131,6 +131,11 @@ MODEL_SERVER_{{ snakecase $key | upper }}: {{ $value | quote }}
 MODEL_SERVER_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* 0: none. */}}
+{{- define "model-server.grpcPort" -}}
+{{ kindIs "invalid" .Values.config.grpcPort | ternary 8081 .Values.config.grpcPort | int }}
 {{- end }}
 
 {{- /* The port of probes and metrics, by its name. */}}
@@ -190,6 +195,9 @@ MODEL_SERVER_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- $call := mulf (addf (divf (mulf ($config.maxImageMib | default 20) 4) 3) 0.0625) 2.5 | ceil | int }}
 {{- if and (eq (toString $config.engine) "neural") (eq $config.neural false) }}
 config.engine: ENGINE=neural needs NEURAL=true
+{{- end }}
+{{- if or (eq (include "model-server.grpcPort" .) "8080") (and .Values.tls.existingSecret (eq (include "model-server.grpcPort" .) "8082")) }}
+config.grpcPort: GRPC_PORT must be neither PORT nor PROBE_PORT
 {{- end }}
 {{- if lt $bodies $call }}
 config.maxBodiesMib: MAX_BODIES_MIB={{ $bodies }} is less than {{ $call }}, 2.5 times a call with one picture of MAX_IMAGE_MIB

@@ -8,7 +8,7 @@ annotations:
   checksum/config: {{ include "model-server.settings" . | sha256sum }}
   {{- if and .Values.metrics.annotations (not (include "model-server.monitored" .)) }}
   prometheus.io/scrape: "true"
-  prometheus.io/port: {{ ternary "8080" "8081" (empty .Values.tls.existingSecret) | quote }}
+  prometheus.io/port: {{ ternary "8080" "8082" (empty .Values.tls.existingSecret) | quote }}
   prometheus.io/path: "/metrics"
   {{- end }}
   {{- with .Values.podAnnotations }}
@@ -73,9 +73,14 @@ containers:
       - name: http
         containerPort: 8080
         protocol: TCP
+      {{- with include "model-server.grpcPort" . | int }}
+      - name: grpc
+        containerPort: {{ . }}
+        protocol: TCP
+      {{- end }}
       {{- if .Values.tls.existingSecret }}
       - name: plain
-        containerPort: 8081
+        containerPort: 8082
         protocol: TCP
       {{- end }}
     # Workers started, language data read.
