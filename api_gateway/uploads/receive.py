@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from api_gateway.uploads.spool import RequestFolder
     from service_kit.budget import Share
 
+_BESIDE = 128 * 1024  # bytes that a body's parser keeps besides the file
 _SPOOLING = 2 * IN_MEMORY  # bytes of a document in memory while it is written to disk
 
 
@@ -135,7 +136,8 @@ class Upload:
 
     def _feed(self, piece: bytes) -> None:
         self._received += len(piece)
-        kept = UPLOAD_COPIES * self._received
+        # The file in memory is smaller than the body if that has it as base64.
+        kept = UPLOAD_COPIES * min(self._received, self._size + len(piece) + _BESIDE)
         if self._spooling:
             kept = min(kept, _SPOOLING)
         if kept > self._memory.amount:
