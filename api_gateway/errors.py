@@ -359,7 +359,8 @@ PASSING = REFUSALS | BROKEN
 _OF_PAGES = tree(PageError)
 _OF_JOBS = (NotFinished, JobCancelled, JobFailed, BadJobRequest, BadWebhookUrl)
 _NO_OUTCOMES = (ServiceError, Relayed, DocumentError, *_OF_PAGES, *_OF_JOBS)
-_STATUSES = {error.code: error.status for error in tree(ServiceError)} | RELAYED
+# Of two classes with one code, such as PagesNotRead, the first one in the tree counts.
+_STATUSES = {error.code: error.status for error in reversed(tree(ServiceError))} | RELAYED
 OUTCOMES = {(error.status, error.code) for error in tree(ServiceError) if error not in _NO_OUTCOMES} | {
     (status, code) for code, status in RELAYED.items()
 }
