@@ -38,6 +38,7 @@ log = logging.getLogger("server")
 
 SERVICE = "inference.GRPCInferenceService"
 _INFER = f"/{SERVICE}/ModelInfer"
+_FRAME_BYTES = 1 << 20  # with gRPC's own 16 KiB, 6 MB take 14 ms instead of 5
 _LAST_ANSWERS_SECONDS = 3.0  # for cancelled calls to send their status
 
 Context: TypeAlias = Any  # grpc.aio.ServicerContext: grpc has no types
@@ -75,6 +76,7 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.so_reuseport", 0),  # a second server on the port must fail
                 ("grpc.http2.bdp_probe", 0),  # else a call's window, which no budget counts, grows to megabytes
+                ("grpc.http2.max_frame_size", _FRAME_BYTES),
             ]
         )
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self._methods()),))
