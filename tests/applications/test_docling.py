@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from scripts.services import Service
 from tests.conftest import Pair
 from tests.pictures import render
 
+ROOT = Path(__file__).parents[2]
 CLIENT = Path(__file__).with_name("docling_client.py")
 PAGES = [render.a4(1), render.a4(2)]
 POINTS = (595, 842)
@@ -86,3 +88,16 @@ def test_a_language_that_is_missing_is_an_error_that_docling_shows(
     assert found.pages == [[], []]
     assert len(found.errors) == 2
     assert all("Languages offered here: " in error for error in found.errors)
+
+
+def test_the_command_of_the_docs_prints_what_stands_under_it(pair: Pair, docling: Path) -> None:
+    found = re.search(
+        r"```bash\n(.*?)```\n\n```text\n(.*?)```", (ROOT / "docs" / "applications.md").read_text(), re.DOTALL
+    )
+    assert found
+    command = found[1].replace("127.0.0.1:8081", f"127.0.0.1:{pair.model.grpc_port}")
+    command = command.replace(".tools/docling/bin/python", str(docling))
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.stdout == found[2], done.stderr
