@@ -91,11 +91,11 @@ def test_a_deadline_ends_the_work(client: Client, server: Watched) -> None:
 
 
 def test_a_client_that_cancels_ends_the_work(client: Client, server: Watched) -> None:
-    since = counted(server.service)
+    since, before = counted(server.service), taken(server.service)
     if client.transport == "grpc":
         with stub(server.service) as service:
             call = service.ModelInfer.future(infer_request(slow(LONG)), timeout=60)
-            until(lambda: reading(server.service), "a worker reads it")
+            until(lambda: taken(server.service) > before, "a worker reads it")
             call.cancel()
     else:
         body, headers = http_call(slow(LONG))
@@ -103,15 +103,15 @@ def test_a_client_that_cancels_ends_the_work(client: Client, server: Watched) ->
             lines = [f"{name}: {value}" for name, value in {**headers, "content-length": len(body)}.items()]
             head = "\r\n".join(["POST /v2/models/ocr-model/infer HTTP/1.1", "host: x", *lines, "", ""])
             connection.sendall(head.encode() + body)
-            until(lambda: reading(server.service), "a worker reads it")
+            until(lambda: taken(server.service) > before, "a worker reads it")
     until(lambda: since() == ({"client_gone": 1}, {"abandoned": 1}), "counted, and the worker replaced")
     assert client.read(slow(0.1)).texts == ["slow"]
     until(lambda: idle(server.service), "idle again")
 
 
-def reading(service: Service) -> bool:
-    found = metrics(service)
-    return bool(found["ocr_in_flight"]) and not found["ocr_queue_length"]
+def taken(service: Service) -> int:
+    """Pages that a worker has begun."""
+    return int(metrics(service)["ocr_queue_wait_seconds_count"])
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def test_a_client_that_sends_no_message_keeps_no_memory_for_long(server: Watched
 def test_a_call_in_flight_is_finished_before_the_server_ends(tmp_path: Path) -> None:
     with start(tmp_path) as server, ThreadPoolExecutor(2) as clients:
         calls = [clients.submit(Client(server.service, transport).read, slow(2)) for transport in BINARY]
-        until(lambda: metrics(server.service)["ocr_in_flight"] == 2, "both are read")
+        until(lambda: taken(server.service) == 2, "both are read")
         server.service.process.send_signal(signal.SIGTERM)
         assert [call.result().texts for call in calls] == [["slow"], ["slow"]]
         assert server.service.process.wait(20) == 0
@@ -193,7 +193,7 @@ def test_a_call_that_outlasts_the_grace_period_is_answered(tmp_path: Path) -> No
     with start(tmp_path, **settings) as server, ThreadPoolExecutor(1) as clients:
         with stub(server.service) as service:
             call = service.ModelInfer.future(infer_request(slow(LONG)), timeout=60)
-            until(lambda: reading(server.service), "it is read")
+            until(lambda: taken(server.service), "it is read")
             server.service.process.send_signal(signal.SIGTERM)
             waited = clients.submit(call.code)
             assert waited.result(20) in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
