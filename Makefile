@@ -5,7 +5,6 @@ UV_VERSION := 0.13.9
 EXPORT_VERSION := 1.10.1
 AUDIT_VERSION := 2.10.1
 SBOM_VERSION := 7.5.0
-DOCLING_VERSION := 2.143.0
 BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
@@ -119,8 +118,7 @@ LOCK := .tools/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 locks: .venv/.installed ## Write the tools' and applications' locks: locks/*.txt, tests/applications/*.txt
 	@echo uv==$(UV_VERSION) | $(LOCK) --output-file locks/uv.txt -
 	@printf '%s\n' poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION) | $(LOCK) --output-file locks/poetry.txt -
-	@printf '%s\n' 'docling-slim[models-remote,format-pdf-pypdfium2]==$(DOCLING_VERSION)' rtree | $(LOCK) \
-	    --output-file tests/applications/docling.txt -
+	@$(LOCK) --output-file tests/applications/docling.txt tests/applications/docling.in
 	@printf '%s\n' pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION) | $(LOCK) --output-file locks/checks.txt -
 	@sed -nE 's/^([a-z0-9-]+)(\[.*\])?==.*/--no-emit-package \1/p' .venv/requirements.txt | sort -u | xargs $(LOCK) \
 	    --constraint .venv/requirements.txt --output-file tests/applications/requirements.txt tests/applications/requirements.in

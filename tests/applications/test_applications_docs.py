@@ -14,7 +14,9 @@ from tests.applications.site import KEY, Site
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(
-    r"```python\n(.*?)```\n\n```text\n(.*?)```", (ROOT / "docs" / "applications.md").read_text(), re.DOTALL
+    r"```python\n((?:(?!```).)*)```\n\n```text\n(.*?)```",
+    (ROOT / "docs" / "applications.md").read_text(),
+    re.DOTALL,
 )
 
 
