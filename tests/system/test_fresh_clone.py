@@ -62,7 +62,8 @@ def running(clone: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
                 break
         else:
             pytest.fail("".join(said))
-        yield tuple(f"http://127.0.0.1:{port}" for port in ports.values())  # type: ignore[misc]
+        gateway, model, _grpc = (f"http://127.0.0.1:{port}" for port in ports.values())
+        yield gateway, model
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
