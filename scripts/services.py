@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 60.0
 STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+_FIRST_PORT, _PORTS = 20_000, 10_000  # below those of Kubernetes, too
 
 
 class ServiceFailed(Exception):
@@ -113,9 +115,11 @@ def api_gateway(model_url: str, env: dict[str, str] | None = None, log: IO[bytes
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Below those that the kernel gives to connections, so that none of them takes it before a service does."""
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)  # tests seed `random`
+        if not in_use(port):
+            return port
 
 
 def in_use(port: int) -> bool:

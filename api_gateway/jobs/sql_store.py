@@ -169,6 +169,7 @@ class SqlStore:
         await self._driver.write(delivering.hook_later, hook, seconds)
 
     async def sweep(self) -> int:
+        await self._driver.unblock()
         removed, more = 0, True
         while more:
             some, more = await self._driver.write(upkeep.remove_expired, self._linger_seconds)

@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,7 +87,8 @@ def _stop_at_commits(file: Path) -> None:
                 file.unlink()  # only one process has this moment
                 reached.with_suffix(".writing").write_text(str(os.getpid()))
                 reached.with_suffix(".writing").rename(reached)
-                os.kill(os.getpid(), signal.SIGSTOP)
+                # To this thread: the process stops at once. Otherwise another thread may take the signal later.
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
     def do_commit(self: DefaultDialect, connection: Any) -> None:
         lines = said.get(id(getattr(connection, "dbapi_connection", connection)), [])

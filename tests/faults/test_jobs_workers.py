@@ -40,7 +40,8 @@ def test_a_worker_is_stopped(fleet: Fleet, record: Record) -> None:
         time.sleep(1.5 * LEASE_SECONDS)  # nobody else can say when its lease has ended
         worker.resume()
     else:
-        until(lambda: said(number, pages) in fleet.pages.begun(), "another worker takes over", 20)
+        # Up to 40 s if it has stopped in a transaction of another page.
+        until(lambda: said(number, pages) in fleet.pages.begun(), "another worker takes over", 60)
         others = _settled(fleet)
         worker.resume()
         until(lambda: _attempts(worker, job), "it notices", 10)

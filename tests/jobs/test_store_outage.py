@@ -7,13 +7,15 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import pytest
 
 from api_gateway.errors import NoSpace, StoreUnavailable
+from api_gateway.jobs.sql import postgres
 from api_gateway.jobs.sql.postgres import PostgresDriver
 from api_gateway.jobs.sql_store import SqlStore
 from tests.jobs.postgres import PostgresServer, postgres_server
-from tests.jobs.stores import LEASE, claimed, event, handed_in, page
+from tests.jobs.stores import FREE, GONE, LEASE, claimed, event, handed_in, page
 
 pytestmark = pytest.mark.anyio
 
@@ -137,3 +139,24 @@ async def test_a_disk_quota_of_postgresql_is_no_space(server: PostgresServer, st
     assert (await store.backlog()).stored_bytes == 0
     await asyncio.to_thread(server.query, "DROP TRIGGER full_disk ON jobs", name)
     await handed_in(store)
+
+
+async def test_a_process_that_stands_still_in_a_transaction_blocks_nobody_for_long(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the preparation of a statement and its execution PostgreSQL 15 has no limit of its own."""
+    url = server.create()
+    store = SqlStore(PostgresDriver(url), event, 1 << 30)
+    await store.open()
+    job = await handed_in(store)
+    await claimed(store, lease=GONE)
+    frozen = await asyncpg.connect(url, server_settings={"application_name": "ocr-gateway"})
+    await frozen.execute("BEGIN")
+    await frozen.execute("SELECT * FROM jobs WHERE id = $1 FOR UPDATE", job.id)
+    await frozen.prepare("SELECT 1")
+    assert await store.claim("other", LEASE, FREE) is None
+    monkeypatch.setattr(postgres, "_FROZEN_SECONDS", 0.0)
+    await store.sweep()
+    assert (await claimed(store, "other")).job.id == job.id
+    frozen.terminate()
+    await store.close()

@@ -53,6 +53,13 @@ class Driver(Protocol):
     ) -> _T:
         """Run it on what has been committed; it must not write."""
 
+    async def unblock(self) -> None:
+        """End transactions of processes that have stopped in them: they hold locks.
+
+        Raises:
+            StoreUnavailable.
+        """
+
     async def shrink(self) -> None:
         """Give the space of removed rows back to the file system, if the database does not do that itself."""
 

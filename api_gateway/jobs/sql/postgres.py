@@ -40,6 +40,15 @@ _SET_LIMITS = text(
     "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _LIMITS.items())
 )
 
+_FROZEN_SECONDS = 15.0  # longer than `_TRANSACTION_SECONDS`: the process does not run
+_APPLICATION = "ocr-gateway"
+_END_FROZEN = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND usename = current_user"
+    " AND application_name = :application AND wait_event = 'ClientRead'"
+    " AND xact_start < clock_timestamp() - make_interval(secs => :seconds)"
+)
+
 log = logging.getLogger("jobs")
 
 
@@ -81,6 +90,14 @@ class PostgresDriver:
         A pooler might give each message of a statement to another server.
         """
         return await self._run(lambda connection: work(connection, *args, **kwargs), is_read=True)
+
+    async def unblock(self) -> None:
+        """Between the preparation of a statement and its execution, `_LIMITS` do not hold.
+
+        PostgreSQL 17 has a limit for whole transactions, older versions have none.
+        """
+        of = {"application": _APPLICATION, "seconds": _FROZEN_SECONDS}
+        await self.read(lambda connection: connection.execute(_END_FROZEN, of))
 
     async def shrink(self) -> None:
         """Autovacuum does it."""
@@ -155,7 +172,7 @@ class PostgresDriver:
             timeout=_CONNECT_SECONDS,
             command_timeout=_COMMAND_SECONDS,
             statement_cache_size=0,
-            server_settings={"application_name": "ocr-gateway", **settings},
+            server_settings={"application_name": _APPLICATION, **settings},
         )
 
     def _connection(self) -> Any:

@@ -93,6 +93,9 @@ class SqliteDriver:
                 lambda engine: _transaction(engine, lambda connection: work(connection, *args, **kwargs))
             )
 
+    async def unblock(self) -> None:
+        """No other process has the folder."""
+
     async def shrink(self) -> None:
         """In steps, so that other transactions come between them; and take back the reserve."""
         with database_errors():
