@@ -171,7 +171,7 @@ class GrpcServer:
             raise PayloadTooLarge(
                 f"The call has no message, or one of more than {self._settings.max_message_bytes} bytes."
             )
-        give_free_memory_back()
+        await asyncio.to_thread(give_free_memory_back)  # milliseconds, during which the loop goes on
         share.resize(len(message))
         context.current().received_bytes = len(message)
         return bytes(message)
