@@ -20,6 +20,7 @@ from api_gateway.contracts.wording import of_pages, reworded
 from api_gateway.errors import BadParameter, PagesFailed, status_of
 from api_gateway.formats.azure import Shape
 from api_gateway.jobs.azure_result import AzureResult
+from api_gateway.jobs.owned import remove_whole
 from api_gateway.jobs.result import JobResult
 from api_gateway.jobs.stored import failed_pages
 from api_gateway.jobs.submission import Terms
@@ -114,9 +115,7 @@ def make_router(
 
     async def remove(model: str, result_id: str, tenant: Tenant) -> Response:
         job = await found(tenant, model, result_id)
-        if await store.remove(tenant, job.id) == "cancelled":  # the job; its row goes with the second call
-            cancelled(job.id)
-            await store.remove(tenant, job.id)
+        await remove_whole(store, job, cancelled)
         watch.wake()
         return Response(status_code=204)
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from api_gateway.auth import tenant_of
 from api_gateway.jobs.events import JobEvents
+from api_gateway.jobs.owned import owned_job
 from api_gateway.jobs.result import JobResult
 from api_gateway.jobs.schemas import JobSchema, ResultQuery, job_json
 from api_gateway.negotiation import negotiate
@@ -42,10 +43,7 @@ def make_router(
     router = APIRouter(tags=["Jobs"])
 
     async def found(tenant: str, job_id: str) -> Job:
-        job = await store.job(tenant, job_id) if _ID.fullmatch(job_id) else None
-        if job is None:
-            raise NotFound(_NO_JOB)
-        return job
+        return await owned_job(store, tenant, job_id, _NO_JOB)
 
     @router.get(
         f"{_PATH}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +10,11 @@ from fastapi.responses import JSONResponse
 
 from api_gateway.auth import tenant_of
 from api_gateway.contracts.outside import outside_url
+from api_gateway.jobs.owned import owned_job, remove_whole
 from api_gateway.jobs.submission import Terms
 from api_gateway.order import Order
 from api_gateway.routes import contract_docs as docs
 from api_gateway.uploads.multipart import Fields, Form
-from service_kit.errors import NotFound
 from service_kit.page import ANY_LANGUAGE, Parameters
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 _PATH = "/v1/files"
 _FIELDS = Fields("file", None)
-_ID = re.compile(r"[0-9a-f]{32}")
-_NO_FILE = "There is no such file."
 _TTL_SECONDS = 3600.0
 _ORDER = Order(Parameters((ANY_LANGUAGE,)), "json", may_lower_dpi=True)
 Tenant = Annotated[str, Depends(tenant_of)]
@@ -45,10 +42,7 @@ def make_router(
     stored = docs.errors_of_job("mistral")
 
     async def found(tenant: str, file_id: str) -> Job:
-        job = await store.job(tenant, file_id) if _ID.fullmatch(file_id) else None
-        if job is None:
-            raise NotFound(_NO_FILE)
-        return job
+        return await owned_job(store, tenant, file_id, "There is no such file.")
 
     @router.post(
         _PATH,
@@ -73,12 +67,7 @@ def make_router(
 
     @router.delete(f"{_PATH}/{{file_id}}", summary="Remove a file", responses=stored)
     async def remove(file_id: str, tenant: Tenant) -> Response:
-        done = await store.remove(tenant, file_id) if _ID.fullmatch(file_id) else None
-        if done is None:
-            raise NotFound(_NO_FILE)
-        if done == "cancelled":  # the job; its row goes with the second call
-            cancelled(file_id)
-            await store.remove(tenant, file_id)
+        await remove_whole(store, await found(tenant, file_id), cancelled)
         watch.wake()
         return JSONResponse({"id": file_id, "object": "file", "deleted": True})
 
