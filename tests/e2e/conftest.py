@@ -20,7 +20,14 @@ from tests.e2e.release import Release
 from tests.pictures import render
 
 collect_ignore_glob = [] if os.environ.get("E2E") else ["test_*.py"]
-MOSTLY_WAIT = {"test_keda", "test_operator", "test_routes"}
+MOSTLY_WAIT = {
+    "test_argo_cd",
+    "test_argo_cd_docs",
+    "test_jobs_cluster",
+    "test_keda",
+    "test_operator",
+    "test_routes",
+}
 
 
 class TwoGroups(LoadScopeScheduling):  # type: ignore[misc]
