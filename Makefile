@@ -4,12 +4,13 @@ POETRY_VERSION := 2.5.1
 UV_VERSION := 0.13.9
 EXPORT_VERSION := 1.10.1
 AUDIT_VERSION := 2.10.1
+SITE_VERSION := 9.8.2
 SBOM_VERSION := 7.5.0
 BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-jobs test-applications lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow test-jobs test-applications lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom site locks fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -78,7 +79,7 @@ lint: setup ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 
-docs: setup ## Write the generated parts of the README
+docs: setup ## Write the tables of docs/settings.md
 	@$(BIN)/python -m scripts.docs
 
 format: setup ## Format the code
@@ -108,6 +109,17 @@ sbom: .tools/checks/.installed ## List each image's packages in dist/*.cdx.json 
 	        --output-file dist/$${pair#*:}.cdx.json .tools/checks/one.txt && echo "dist/$${pair#*:}.cdx.json" || exit 1; \
 	done
 
+# The variable switches off a notice of mkdocs-material about mkdocs' future, which is no fault of the pages.
+SITE ?= .tools/site
+site: $(SITE)/.installed ## Build the website of README.md and docs/ in dist/site; fails on broken links and anchors
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict
+	@echo 'To read it: python3 -m http.server --bind 127.0.0.1 --directory dist/site'
+
+$(SITE)/.installed: locks/site.txt .venv/.installed
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(UV) --python $(@D)/bin/python --no-deps --require-hashes --requirements $<
+	@touch $@
+
 .tools/checks/.installed: .venv/.installed
 	@test -x .tools/checks/bin/python || $(PYTHON) -m venv .tools/checks
 	@$(UV) --python .tools/checks/bin/python --no-deps --require-hashes --requirements locks/checks.txt
@@ -120,6 +132,7 @@ locks: .venv/.installed ## Write the tools' and applications' locks: locks/*.txt
 	@printf '%s\n' poetry==$(POETRY_VERSION) poetry-plugin-export==$(EXPORT_VERSION) | $(LOCK) --output-file locks/poetry.txt -
 	@$(LOCK) --output-file tests/applications/docling.txt tests/applications/docling.in
 	@printf '%s\n' pip-audit==$(AUDIT_VERSION) cyclonedx-bom==$(SBOM_VERSION) | $(LOCK) --output-file locks/checks.txt -
+	@echo mkdocs-material==$(SITE_VERSION) | $(LOCK) --output-file locks/site.txt -
 	@sed -nE 's/^([a-z0-9-]+)(\[.*\])?==.*/--no-emit-package \1/p' .venv/requirements.txt | sort -u | xargs $(LOCK) \
 	    --constraint .venv/requirements.txt --output-file tests/applications/requirements.txt tests/applications/requirements.in
 

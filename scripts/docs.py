@@ -1,4 +1,4 @@
-"""`make docs`: writes the generated parts of the README, the tables of settings."""
+"""`make docs`: writes the tables of docs/settings.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from api_gateway.settings import GatewaySettings
 from model_server.settings import ModelServerSettings
 from service_kit.settings import table
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+SETTINGS = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 
 
 def put(text: str, name: str, content: str, by: str = "make docs") -> str:
@@ -22,9 +22,9 @@ def put(text: str, name: str, content: str, by: str = "make docs") -> str:
 
 
 def main() -> None:
-    text = README.read_text()
+    text = SETTINGS.read_text()
     text = put(text, "model_server", table(ModelServerSettings))
-    README.write_text(put(text, "api_gateway", table(GatewaySettings)))
+    SETTINGS.write_text(put(text, "api_gateway", table(GatewaySettings)))
 
 
 if __name__ == "__main__":

@@ -115,4 +115,4 @@ def table(settings: type[ServiceSettings]) -> str:
 def _shown(default: Any) -> str:
     if default in (None, "", ()) or isinstance(default, SecretStr):
         return ""
-    return f"`{default}`"
+    return f"`{', '.join(default) if isinstance(default, tuple) else default}`"

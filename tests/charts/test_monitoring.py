@@ -22,8 +22,8 @@ from model_server.metrics import RESTART_REASONS
 from model_server.metrics import ModelServerMetrics as ModelMetrics
 from scripts import bundle, point_at_fork
 from tests.charts import tools
-from tests.charts.pages import anchors
 from tests.charts.rules import ALERTS, GROUPS, RECORDS, RULES, raw
+from tests.markdown_pages import anchors
 from tests.needs import program
 
 FIRST_ROW = [
@@ -239,7 +239,7 @@ def test_links_lead_to_headings_of_the_documentation() -> None:
         page, _, anchor = link.partition("#")
         root, _, path = page.partition("/blob/HEAD/")
         assert root == point_at_fork.page(repository)
-        assert not anchor or anchor in anchors(Path(path)), link
+        assert not anchor or anchor in anchors(Path(path).resolve()), link
 
 
 def test_every_alert_has_a_runbook() -> None:

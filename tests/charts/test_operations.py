@@ -1,4 +1,4 @@
-"""docs/operations.md: its arithmetic, its log events, and its links."""
+"""docs/operations.md: its arithmetic and its log events."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.charts.pages import anchors
 
 TEXT = Path("docs/operations.md").read_text()
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
@@ -67,16 +65,3 @@ def test_every_event_of_the_logs_is_listed() -> None:
     table = TEXT.partition("| event | level |")[2].partition("\n\n")[0]
     listed = {event for row in table.splitlines()[2:] for event in re.findall(r"`([^`]+)`", row.split("|")[1])}
     assert listed == set(logged())
-
-
-@pytest.mark.parametrize("page", ["docs/operations.md", "docs/kubernetes.md", "SECURITY.md", "CONTRIBUTING.md"])
-def test_links_between_pages_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", Path(page).read_text())
-    assert links
-    for link in links:
-        if link.startswith(("http://", "https://")):
-            continue
-        path, _, anchor = link.partition("#")
-        target = (Path(page).parent / path) if path else Path(page)
-        assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = (Path("README.md"), *(Path("docs") / name for name in ("languages.md", "jobs.md", "applications.md")))
+NAMES = ("api.md", "languages.md", "jobs.md", "applications.md")
+FILES = (Path("README.md"), *(Path("docs") / name for name in NAMES))
 SHELLS = ("sh", "bash", "zsh", "fish")
 
 _BLOCK = re.compile(r"(```console\n\$ )(.*?)(\n```)", re.DOTALL)

@@ -79,10 +79,10 @@ def test_help(module: str) -> None:
     assert "--request-timeout-seconds" in found.stdout
 
 
-def test_the_tables_in_the_readme_are_those_of_the_classes() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_tables_of_the_settings_are_those_of_the_classes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
     for settings in (ModelServerSettings, GatewaySettings):
-        assert table(settings) in readme, "run: make docs"
+        assert table(settings) in page, "run: make docs"
 
 
 @pytest.fixture
