@@ -29,6 +29,7 @@ from api_gateway.routes import (
     mistral_files,
     ocr,
     open_webui,
+    previews,
     prometheus,
     tika,
 )
@@ -170,6 +171,7 @@ def _guarded(services: Services, installed: InstalledLanguages, jobs: JobService
     submitting = Submitting(services, jobs.store, jobs.wake) if jobs else None
     yield ocr.make_router(services, installed, submitting)
     yield languages.make_router(services.model_server)
+    yield previews.make_router(services)
     offered = services.settings.contracts
     if jobs is not None and submitting is not None:
         yield jobs_route.make_router(installed, submitting)
