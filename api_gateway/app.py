@@ -29,6 +29,7 @@ from api_gateway.routes import (
     mistral_files,
     ocr,
     open_webui,
+    page,
     prometheus,
     tika,
 )
@@ -147,6 +148,8 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
         for router in _guarded(services, InstalledLanguages(model_server), jobs):
             app.include_router(router, dependencies=guard)
+        if settings.page:
+            app.include_router(page.make_router(settings))
     app.state.backlog = jobs.backlog.seen if jobs else None
     app.include_router(health.make_router(model_server, drain))
     if not settings.metrics_port:
