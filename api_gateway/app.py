@@ -29,6 +29,7 @@ from api_gateway.routes import (
     mistral_files,
     ocr,
     open_webui,
+    page,
     previews,
     prometheus,
     tika,
@@ -148,6 +149,8 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
         for router in _guarded(services, InstalledLanguages(model_server), jobs):
             app.include_router(router, dependencies=guard)
+        if settings.page:
+            app.include_router(page.make_router(settings))
     app.state.backlog = jobs.backlog.seen if jobs else None
     app.include_router(health.make_router(model_server, drain))
     if not settings.metrics_port:
@@ -171,7 +174,8 @@ def _guarded(services: Services, installed: InstalledLanguages, jobs: JobService
     submitting = Submitting(services, jobs.store, jobs.wake) if jobs else None
     yield ocr.make_router(services, installed, submitting)
     yield languages.make_router(services.model_server)
-    yield previews.make_router(services)
+    if services.settings.page:
+        yield previews.make_router(services)
     offered = services.settings.contracts
     if jobs is not None and submitting is not None:
         yield jobs_route.make_router(installed, submitting)
