@@ -39,8 +39,8 @@ class Previews(NamedTuple):
         return found
 
 
-def send(gateway: httpx.Client, data: bytes, fields: dict[str, str] | None = None, **query: str) -> httpx.Response:
-    return gateway.post(URL, files={"image_file": ("x", data)}, data=fields or {}, params=query)
+def send(gateway: httpx.Client, data: bytes, *, password: str = "", **query: str) -> httpx.Response:
+    return gateway.post(URL, files={"image_file": ("x", data)}, data={"password": password}, params=query)
 
 
 def previews(gateway: httpx.Client, data: bytes, **query: str) -> Previews:

@@ -87,10 +87,12 @@ def test_a_mark_is_where_it_was_drawn_on_a_rotated_page(gateway: Gateway, degree
 @pytest.mark.parametrize("name", BOXES)
 def test_odd_boxes_are_those_of_the_page_that_is_read(gateway: Gateway, name: str) -> None:
     entries, (left, bottom, right, top) = BOXES[name]
-    data = changed(**{key: box and pikepdf.Array(box) for key, box in entries.items()})
+    boxes: dict[str, Any] = {key: box and pikepdf.Array(box) for key, box in entries.items()}
+    data = changed(**boxes)
     (image,) = previews(gateway, data, width="1000").images
     scale = 1000 / (right - left)
-    assert image.size == (1000, pytest.approx((top - bottom) * scale, abs=1))
+    assert image.width == 1000
+    assert image.height == pytest.approx((top - bottom) * scale, abs=1)
     x0, _, _, y1 = ink(image)
     assert (x0 / scale, y1 / scale) == pytest.approx((100 - left, top - 600), abs=3)
 
@@ -193,8 +195,8 @@ def test_bad_requests_have_the_codes_of_ocr(
 def test_a_password_is_needed_and_used(gateway: Gateway) -> None:
     data = make.encrypted(pdf_of_mark(), "secret")
     assert error(send(gateway, data)) == (422, "password_required")
-    assert error(send(gateway, data, {"password": "other"})) == (422, "wrong_password")
-    assert send(gateway, data, {"password": "secret"}).status_code == 200
+    assert error(send(gateway, data, password="other")) == (422, "wrong_password")
+    assert send(gateway, data, password="secret").status_code == 200
 
 
 def test_too_many_pixels(front: Front) -> None:
