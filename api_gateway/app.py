@@ -32,6 +32,7 @@ from api_gateway.routes import (
     page,
     previews,
     prometheus,
+    reference,
     tika,
 )
 from api_gateway.routes import jobs as jobs_route
@@ -120,6 +121,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         summary="Send a picture or a document, get its text.",
         version="0.1.0",
         openapi_url=None if settings.jobs_role == "worker" else "/openapi.json",
+        docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
         middleware=[  # outermost first
@@ -149,6 +151,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
         for router in _guarded(services, InstalledLanguages(model_server), jobs):
             app.include_router(router, dependencies=guard)
+        app.include_router(reference.make_router())
         if settings.page:
             app.include_router(page.make_router(settings))
     app.state.backlog = jobs.backlog.seen if jobs else None
