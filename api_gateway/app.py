@@ -18,6 +18,7 @@ from api_gateway.documents.composer import Composer
 from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
 from api_gateway.metrics import GatewayMetrics
+from api_gateway.openapi import TAGS, DescribedApi
 from api_gateway.routes import (
     azure,
     backlog,
@@ -116,9 +117,10 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ):
             yield
 
-    app = FastAPI(
+    app = DescribedApi(
         title="OCR gateway",
         summary="Send a picture or a document, get its text.",
+        openapi_tags=TAGS,
         version="0.1.0",
         openapi_url=None if settings.jobs_role == "worker" else "/openapi.json",
         docs_url=None,
