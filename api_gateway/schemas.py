@@ -121,6 +121,7 @@ class OcrQuery(BaseModel):
         return Parameters(tuple(self.languages.split(",")), int(self.psm), self.engine, self.orientation)
 
 
+_REQUEST_ID = "0f6d9a52c1b84e7fa3b0c9d1e2f3a4b5"
 Confidence = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -182,7 +183,7 @@ class PageSchema(BaseModel):
     __qualname__ = "Page"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__)
 
-    page: int = Field(ge=1, description="Its number in the file.")
+    page: int = Field(ge=1, description="Its number in the file.", examples=[1])
     status: Literal["ok", "failed"] = Field(
         description="Whether the page was read; a failed one has `code` and `detail`."
     )
@@ -191,10 +192,14 @@ class PageSchema(BaseModel):
         "others recognised; each says which. `ocr`: all are recognised."
     )
     width: int | None = Field(
-        ge=1, description="Pixels of the picture, turned by its EXIF; null for a failed page that was not opened."
+        ge=1,
+        description="Pixels of the picture, turned by its EXIF; null for a failed page that was not opened.",
+        examples=[576],
     )
-    height: int | None = Field(ge=1, description="Pixels of the picture from top to bottom.")
-    dpi: float | None = Field(description="Pixels per inch: of a drawn page of a PDF, or as a TIFF gives it.")
+    height: int | None = Field(ge=1, description="Pixels of the picture from top to bottom.", examples=[840])
+    dpi: float | None = Field(
+        description="Pixels per inch: of a drawn page of a PDF, or as a TIFF gives it.", examples=[300]
+    )
     rotation: Literal[0, 90, 180, 270] = Field(
         description="By how many degrees clockwise the picture must be turned to be upright. Boxes, `width` and "
         "`height` are those of the picture as it was sent."
@@ -204,9 +209,9 @@ class PageSchema(BaseModel):
         description="Text of the page: one line per line of text, blank lines between paragraphs.",
         examples=["HELLO 2026\n"],
     )
-    confidence: Confidence | None = Field(description="Mean over the words; null without words.")
+    confidence: Confidence | None = Field(description="Mean over the words; null without words.", examples=[95.2])
     words: list[WordSchema] = Field(description="All words in reading order, each with its position.")
-    duration_seconds: float = Field(ge=0, description="Time for decoding and recognition.")
+    duration_seconds: float = Field(ge=0, description="Time for decoding and recognition.", examples=[0.41])
     attempts: int = Field(
         ge=0, description="How many times a model server began to read it; 0 if all text is known to be embedded."
     )
@@ -228,10 +233,14 @@ class OcrAnswer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    request_id: str = Field(description="Also in the header X-Request-ID, and in the logs of both services.")
+    request_id: str = Field(
+        description="Also in the header X-Request-ID, and in the logs of both services.", examples=[_REQUEST_ID]
+    )
     status: Literal["complete", "partial"] = Field(description="`partial`: a page failed; see its status.")
     text: str = Field(examples=["HELLO 2026\n"], description="Text of all pages, separated by form feeds.")
-    confidence: Confidence | None = Field(description="Mean over the words, 0 to 100; null without words.")
+    confidence: Confidence | None = Field(
+        description="Mean over the words, 0 to 100; null without words.", examples=[95.2]
+    )
     pages: list[PageSchema] = Field(
         description="The requested pages, in the requested order; for a picture the first."
     )
@@ -294,9 +303,11 @@ class Problem(BaseModel):
     type: Literal["about:blank"] = Field(description="Always this: `code` tells the errors apart.")
     title: str = Field(description="The status in words.", examples=["Unsupported Media Type"])
     status: int = Field(description="The HTTP status, as a number.", examples=[415])
-    detail: str = Field(description="What is wrong, for people.")
+    detail: str = Field(description="What is wrong, for people.", examples=["Unknown file format."])
     code: str = Field(description="What is wrong, for programs; codes are stable.", examples=["not_an_image"])
-    request_id: str = Field(description="Id of the request, also in the header X-Request-ID and in the logs.")
+    request_id: str = Field(
+        description="Id of the request, also in the header X-Request-ID and in the logs.", examples=[_REQUEST_ID]
+    )
     pages: list[dict[str, int | str]] | None = Field(
         default=None, description="Only for pages_failed: each failed page with its code and detail."
     )

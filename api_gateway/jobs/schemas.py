@@ -101,7 +101,9 @@ class JobSchema(BaseModel):
     status: State = Field(
         description="`queued`, `running`; final: `complete`, `partial` (pages failed), `failed`, `cancelled`."
     )
-    batch: str | None = Field(description="The same for all files of one request; null for a single file.")
+    batch: str | None = Field(
+        description="The same for all files of one request; null for a single file.", examples=[None]
+    )
     pages_total: int | None = Field(
         ge=0, description="Pages to read; null until the file was opened.", examples=[12]
     )
@@ -114,7 +116,9 @@ class JobSchema(BaseModel):
     created: str = Field(description="When it was submitted: RFC 3339, UTC.", examples=[_TIME])
     started: str | None = Field(description="When a worker began it; null before.", examples=[_TIME])
     finished: str | None = Field(description="When it ended; null before the end.", examples=[_TIME])
-    expires: str | None = Field(description="When job, file and pages are removed; null before the end.")
+    expires: str | None = Field(
+        description="When job, file and pages are removed; null before the end.", examples=[_TIME]
+    )
     webhook: DeliveryState | None = Field(description="How the webhook was delivered; null if there is none yet.")
     result_put: DeliveryState | None = Field(
         default=None, description="Only with `result_url`: how the result was put there; null if it was not yet."

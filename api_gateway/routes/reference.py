@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -46,5 +46,13 @@ async def _answer(request: Request, name: str) -> Response:
 def _file(name: str) -> WebFile:
     """Read and compressed at first use: few gateways are asked for it, and it takes two megabytes."""
     own = _OWN / name
-    found = own if own.exists() else files("fastapi_swagger.resources") / name
+    found = own if own.exists() else _packaged(name)
     return WebFile.of(Path(name).suffix, found.read_bytes())
+
+
+def _packaged(name: str) -> Path:
+    """A file of Swagger UI; the package's code is not imported."""
+    package = find_spec("fastapi_swagger")
+    assert package is not None  # noqa: S101 - narrows the type: it is in the lock
+    assert package.origin is not None  # noqa: S101
+    return Path(package.origin).parent / "resources" / name
