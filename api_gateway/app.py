@@ -30,6 +30,7 @@ from api_gateway.routes import (
     ocr,
     open_webui,
     page,
+    previews,
     prometheus,
     tika,
 )
@@ -173,6 +174,8 @@ def _guarded(services: Services, installed: InstalledLanguages, jobs: JobService
     submitting = Submitting(services, jobs.store, jobs.wake) if jobs else None
     yield ocr.make_router(services, installed, submitting)
     yield languages.make_router(services.model_server)
+    if services.settings.page:
+        yield previews.make_router(services)
     offered = services.settings.contracts
     if jobs is not None and submitting is not None:
         yield jobs_route.make_router(installed, submitting)

@@ -290,7 +290,7 @@ class ModelServerFailed(ServiceError):
 
 
 class Relayed(ServiceError):
-    """The model server's own error."""
+    """An error of the model server, or the same one of a picture for a preview."""
 
     def __init__(self, status: int, code: str, text: str, retry_after: float | None) -> None:
         super().__init__(text, retry_after=retry_after)
@@ -326,6 +326,19 @@ RELAYED = {
     "out_of_memory": 503,
     "engine_failed": 503,
     "deadline_exceeded": 504,
+}
+
+
+def of_splitter(code: str, text: str | None) -> ServiceError:
+    """The error for a code that the splitter's child sends; pictures have the model server's codes."""
+    if code in RELAYED and code not in FROM_SPLITTER:
+        return Relayed(RELAYED[code], code, text or _OF_PICTURES[code], None)
+    return FROM_SPLITTER.get(code, DamagedPage)(text)
+
+
+_OF_PICTURES = {
+    "not_an_image": "Unknown file format. Supported: PNG, JPEG, TIFF, WebP, BMP, GIF, PNM, HEIC, AVIF and PDF.",
+    "damaged_image": "The picture is damaged or cut short.",
 }
 
 # Errors of pages of jobs alone.
@@ -368,7 +381,8 @@ OUTCOMES = {(error.status, error.code) for error in tree(ServiceError) if error 
 _MAY_FAIL_A_PAGE: list[type[ServiceError]] = [
     *_OF_PAGES[1:], DamagedDocument, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed,
 ]  # fmt: skip
-PAGE_OUTCOMES = {"ocr", "embedded", "mixed"} | {error.code for error in _MAY_FAIL_A_PAGE} | {*RELAYED}
+PAGE_ERRORS = {error.code for error in _MAY_FAIL_A_PAGE} | {*RELAYED}
+PAGE_OUTCOMES = {"ocr", "embedded", "mixed"} | PAGE_ERRORS
 
 
 @contextlib.contextmanager

@@ -39,6 +39,10 @@ FORMAT_TEXT = (
     "; ".join(f"`{name}` ({known.media_type}): {known.description}" for name, known in formats.FORMATS.items())
     + ". Without it the Accept header decides; the default is JSON."
 )
+PAGES_TEXT = (
+    "Which pages of a document, in this order: numbers and ranges, separated by commas; "
+    "`5-` means all from page 5. Default: all."
+)
 
 
 def _in_order(value: str) -> str:
@@ -79,8 +83,7 @@ class OcrQuery(BaseModel):
     pages: Annotated[
         PageNumbers | None,
         Field(
-            description="Which pages of a document, in this order: numbers and ranges, separated by commas; "
-            "`5-` means all from page 5. Default: all.",
+            description=PAGES_TEXT,
             examples=["1-3,7"],
         ),
     ] = None
