@@ -13,7 +13,9 @@ export function takeFiles(onFiles) {
       event.target.value = "";
     });
   }
-  $("#camera").hidden = !matchMedia("(pointer: coarse)").matches;
+  const touched = matchMedia("(pointer: coarse)").matches;
+  $("#camera").hidden = !touched;
+  if (touched) $("#invitation").dataset.t = "drop.title.touch"; // nothing is dropped on a phone
   let depth = 0;
   const over = (is) => document.body.classList.toggle("dropping", is);
   addEventListener("dragenter", () => over(++depth > 0));

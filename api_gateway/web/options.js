@@ -64,7 +64,7 @@ export class Options {
 
   #input(name, properties) {
     const input = h("input", { name, autocomplete: "off", value: this.values[name], ...properties });
-    input.addEventListener("change", () => this.#set(name, input.checkValidity() ? input.value.replaceAll(" ", "") : ""));
+    input.addEventListener("input", () => this.#set(name, input.checkValidity() ? input.value.replaceAll(" ", "") : ""));
     return h("label", {}, h("span", {}, t(`option.${name}`)), input);
   }
 

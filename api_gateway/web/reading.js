@@ -4,6 +4,7 @@ import { lines, parsed } from "./ndjson.js";
 import { patient } from "./patience.js";
 import { drawPreviews } from "./previews.js";
 
+const FRESH = 4; // pages that are also kept as objects: the first words are shown at once
 let last = 0;
 
 export class Reading extends EventTarget {
@@ -13,14 +14,30 @@ export class Reading extends EventTarget {
     Object.assign(this, { file, name, kind, query, job, id: ++last });
     this.password = "";
     this.pages = new Map(); // by number
+    this.fresh = new Map(); // the newest pages, whole, by number
     this.url = kind.shown ? URL.createObjectURL(file) : null;
     this.#reset("waiting");
+    if (this.url) this.#peek();
   }
 
   #reset(state) {
     Object.assign(this, { state, total: null, received: 0, failed: 0, words: 0, totals: null, error: null, wait: 0 });
     this.began = performance.now();
     this.control = new AbortController();
+  }
+
+  // The picture is there before its words are.
+  async #peek() {
+    const image = new Image();
+    image.src = this.url;
+    await image.decode().catch(() => {});
+    const { naturalWidth: width, naturalHeight: height } = image;
+    if (width && !this.pages.has(1) && !this.control.signal.aborted) this.preview(1, { width, height });
+  }
+
+  // A page as the server sent it, with its words.
+  async whole(entry) {
+    return this.fresh.get(entry.number) ?? JSON.parse(await entry.line.text());
   }
 
   get sorted() {
@@ -88,6 +105,7 @@ export class Reading extends EventTarget {
     this.control.abort();
     if (this.url) URL.revokeObjectURL(this.url);
     this.pages.clear();
+    this.fresh.clear();
   }
 
   preview(number, found) {
@@ -129,11 +147,14 @@ export class Reading extends EventTarget {
   }
 
   #line(line) {
-    const { text, words, ...page } = parsed(line);
+    const page = parsed(line);
     if (!("page" in page)) {
-      this.totals = { ...page };
+      this.totals = page;
       return;
     }
+    const { text, words } = page;
+    this.fresh.set(page.page, page);
+    if (this.fresh.size > FRESH) this.fresh.delete(this.fresh.keys().next().value);
     const entry = this.#page(page.page);
     this.received++;
     this.words += words.length;
@@ -157,10 +178,11 @@ export class Reading extends EventTarget {
 
   #clear() {
     for (const page of this.pages.values()) {
-      if (page.preview) Object.assign(page, { status: "reading", line: null, text: null });
+      if (page.preview || this.url) Object.assign(page, { status: "reading", line: null, text: null });
       else this.pages.delete(page.number);
     }
     this.order = null;
+    this.fresh.clear();
     this.dispatchEvent(new CustomEvent("pages", { detail: null }));
   }
 
@@ -173,6 +195,3 @@ export class Reading extends EventTarget {
     this.dispatchEvent(new Event("state"));
   }
 }
-
-// A page as the server sent it, with its words.
-export const wholePage = async (entry) => JSON.parse(await entry.line.text());

@@ -2,7 +2,6 @@
 import { $, h } from "./dom.js";
 import { inWords } from "./errors.js";
 import { has, t } from "./i18n.js";
-import { wholePage } from "./reading.js";
 import { makeSheet, selectedText } from "./sheet.js";
 import { makeText } from "./textpane.js";
 
@@ -37,7 +36,7 @@ export function makeRow(reading, entry) {
   }
 
   async function fill() {
-    page = await wholePage(entry);
+    page = await reading.whole(entry);
     if (gone) return;
     list = page.words;
     sheet.element.classList.toggle("blank", !entry.preview && !reading.url);
