@@ -1,4 +1,4 @@
-"""The page's files: how they are sent, how large they are, and that their words are complete. Without a browser."""
+"""The page's files: how they are sent, how large they are, and whether they are complete. Without a browser."""
 
 from __future__ import annotations
 
