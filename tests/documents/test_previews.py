@@ -161,8 +161,9 @@ def test_very_long_pages_are_bounded(gateway: Gateway) -> None:
     assert square.width * square.height == pytest.approx(6_000_000, rel=0.01)
 
 
-def test_the_total_has_the_requests_id(gateway: Gateway) -> None:
+def test_the_answer_has_the_requests_id_and_its_number_of_pages(gateway: Gateway) -> None:
     response = send(gateway, make.joined(*[make.sized(100, 100)] * 2))
+    assert response.headers["x-pages-total"] == "2"
     assert response.text.splitlines()[-1] == (
         f'{{"request_id":"{response.headers["x-request-id"]}","status":"complete","page_count":2,'
         '"pages_ok":2,"pages_failed":0}'
