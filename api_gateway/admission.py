@@ -44,6 +44,7 @@ class RequestAdmission:
         self.requests = Budget(settings.max_in_flight)
         self.uploads = Budget(settings.max_held_mib * MIB)
         self.documents = Budget(settings.max_documents)
+        self.previews = Budget(max(1, settings.max_documents // 2))  # the other places are for documents to read
         self.pages = Budget(settings.max_pages_held_mib * MIB)
         self.disk = Budget(settings.max_disk_mib * MIB)
         self.children = CommonMemory(settings.children_mib * MIB)
@@ -84,6 +85,17 @@ class RequestAdmission:
             return self.documents.take()
         except Full:
             raise Overloaded("Too many documents at once. Try again later.", retry_after=1) from None
+
+    def preview(self) -> Share:
+        """Reserve a place for one request for previews, which also takes a place of a document.
+
+        Raises:
+            Overloaded: none is free.
+        """
+        try:
+            return self.previews.take()
+        except Full:
+            raise Overloaded("Too many previews at once. Try again later.", retry_after=1) from None
 
 
 class EarlyRefusal:

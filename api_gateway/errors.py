@@ -290,7 +290,7 @@ class ModelServerFailed(ServiceError):
 
 
 class Relayed(ServiceError):
-    """The model server's own error."""
+    """An error of the model server, or the same one of a picture for a preview."""
 
     def __init__(self, status: int, code: str, text: str, retry_after: float | None) -> None:
         super().__init__(text, retry_after=retry_after)
@@ -328,6 +328,26 @@ RELAYED = {
     "deadline_exceeded": 504,
 }
 
+
+# What the model server's own codes mean; the others have a class here.
+_TEXTS = {
+    "not_an_image": "Unknown file format. Supported: PNG, JPEG, TIFF, WebP, BMP, GIF, PNM, HEIC, AVIF and PDF.",
+    "unsupported_format": "Pictures of this kind are not read.",
+    "damaged_image": "The picture is damaged or cut short.",
+    "worker_failed": "The worker failed on this page.",
+    "worker_crashed": "The worker crashed on this page.",
+    "out_of_memory": "The page needed more memory than a worker may have.",
+    "engine_failed": "The engine could not read the whole page.",
+}
+
+
+def of_splitter(code: str, text: str | None) -> ServiceError:
+    """The error for a code that the splitter's child sends; pictures have the model server's codes."""
+    if code in RELAYED and code not in FROM_SPLITTER:
+        return Relayed(RELAYED[code], code, text or _TEXTS[code], None)
+    return FROM_SPLITTER.get(code, DamagedPage)(text)
+
+
 # Errors of pages of jobs alone.
 WORKER_LOST = "worker_lost"  # two workers died while they read the page
 DOCUMENT_KILLS_WORKER = "document_kills_worker"  # three workers died before they had read a page of the document
@@ -361,6 +381,7 @@ _OF_JOBS = (NotFinished, JobCancelled, JobFailed, BadJobRequest, BadWebhookUrl)
 _NO_OUTCOMES = (ServiceError, Relayed, DocumentError, *_OF_PAGES, *_OF_JOBS)
 # Of two classes with one code, such as PagesNotRead, the first one in the tree counts.
 _STATUSES = {error.code: error.status for error in reversed(tree(ServiceError))} | RELAYED
+TEXTS = {error.code: error.text for error in reversed(tree(ServiceError))} | _TEXTS  # what each code means
 OUTCOMES = {(error.status, error.code) for error in tree(ServiceError) if error not in _NO_OUTCOMES} | {
     (status, code) for code, status in RELAYED.items()
 }
@@ -368,7 +389,8 @@ OUTCOMES = {(error.status, error.code) for error in tree(ServiceError) if error 
 _MAY_FAIL_A_PAGE: list[type[ServiceError]] = [
     *_OF_PAGES[1:], DamagedDocument, DeadlineExceeded, ModelServerUnreachable, ModelServerFailed,
 ]  # fmt: skip
-PAGE_OUTCOMES = {"ocr", "embedded", "mixed"} | {error.code for error in _MAY_FAIL_A_PAGE} | {*RELAYED}
+PAGE_ERRORS = {error.code for error in _MAY_FAIL_A_PAGE} | {*RELAYED}
+PAGE_OUTCOMES = {"ocr", "embedded", "mixed"} | PAGE_ERRORS
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from service_kit.body import declared_bytes
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -55,6 +55,32 @@ class Services:
     metrics: GatewayMetrics
 
 
+@contextlib.contextmanager
+def receiving(
+    services: Services,
+    request: Request,
+    context: RequestContext,
+    folder: RequestFolder,
+    body: BodyOf | None = None,
+) -> Iterator[tuple[Upload, Share]]:
+    """The request's upload, and its share of the memory; it has its place, memory and disk while this lasts.
+
+    `body` makes the body's parser, without it that of a form.
+
+    Raises:
+        Overloaded, and what `Upload` raises.
+    """
+    settings, admission = services.settings, services.admission
+    declared = min(declared_bytes(request.scope) or 0, settings.max_upload_bytes)
+    limits = UploadLimits(settings.max_upload_bytes, settings.max_document_bytes)
+    with admission.disk.take(0) as disk, admission.request(declared, context.deadline) as memory:
+        yield Upload(request, limits, memory, disk, folder, body), memory
+
+
+def document_deadline(services: Services, request: Request) -> Deadline:
+    return Deadline.from_header(request.headers.get(TIMEOUT_HEADER), services.settings.document_timeout_seconds)
+
+
 class Exchange(Response):
     """A response that reads the request's body, works, and sends the answer.
 
@@ -73,7 +99,6 @@ class Exchange(Response):
         """`body` makes the body's parser, without it that of a form."""
         # no call to super: there is no body yet
         self._services = services
-        self._settings = services.settings
         self._request = request
         self._order = order
         self._context = context
@@ -83,17 +108,13 @@ class Exchange(Response):
         self.background = None
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        settings, admission = self._settings, self._services.admission
-        declared = min(declared_bytes(self._request.scope) or 0, settings.max_upload_bytes)
-        limits = UploadLimits(settings.max_upload_bytes, settings.max_document_bytes)
-        composer, name = self._services.composer, self._order.format
+        services, name = self._services, self._order.format
+        disk = services.admission.disk
         with (
             contextlib.closing(self._folder),
-            HttpAnswer(name, composer, admission.disk, self._folder, self._context, send) as answer,
-            admission.disk.take(0) as disk,
-            admission.request(declared, self._context.deadline) as memory,
+            HttpAnswer(name, services.composer, disk, self._folder, self._context, send) as answer,
+            receiving(services, self._request, self._context, self._folder, self._body) as (upload, memory),
         ):
-            upload = Upload(self._request, limits, memory, disk, self._folder, self._body)
             if await upload.identify() == "picture":
                 await self._picture(upload, memory, answer)
             else:
@@ -114,7 +135,7 @@ class Exchange(Response):
         context.facts.update(
             pages=1, words=len(page["words"]), recognition_seconds=round(page["duration_seconds"], 4)
         )
-        read = read_page(1, page, dpi=upload.dpi, attempts=1, model_name=self._settings.model_name)
+        read = read_page(1, page, dpi=upload.dpi, attempts=1, model_name=self._services.settings.model_name)
         self._services.metrics.page_warnings(read)
         if order.format != "pdf":
             del picture
@@ -129,10 +150,8 @@ class Exchange(Response):
         await answer.send(await answer.made(source, record, page["page_count"]))
 
     async def _document(self, upload: Upload, answer: HttpAnswer) -> None:
-        context, settings = self._context, self._settings
-        context.deadline = Deadline.from_header(
-            self._request.headers.get(TIMEOUT_HEADER), settings.document_timeout_seconds
-        )
+        context = self._context
+        context.deadline = document_deadline(self._services, self._request)
         async with Document(self._services.documents, context.id, context.deadline) as document:
             path = await upload.document()
             assert upload.kind in ("pdf", "tiff")  # noqa: S101 - narrows the type

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from service_kit.context import RequestContext
 
 FAILED_HEADER = "x-failed-pages"
+TOTAL_HEADER = "x-pages-total"
 
 
 class HttpAnswer:
@@ -48,6 +49,7 @@ class HttpAnswer:
         self._send = send
         self._until_sent = contextlib.ExitStack()
         self._started = False
+        self._total: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +58,7 @@ class HttpAnswer:
         self._until_sent.close()
 
     def record(self, numbers: Sequence[int]) -> Record:
+        self._total = {TOTAL_HEADER: str(len(numbers))}
         return self._until_sent.enter_context(Record(self._folder.path / "pages", self._disk, numbers))
 
     def check(self, record: Record, *, allow_partial: bool) -> None:
@@ -100,7 +103,7 @@ class HttpAnswer:
     async def send_line(self, line: bytes) -> None:
         """A page of NDJSON, as soon as it is read."""
         if not self._started:
-            await self._start({})
+            await self._start(self._total)
         await self._piece(line)
 
     async def send_total(self, record: Record, page_count: int) -> None:
@@ -111,7 +114,7 @@ class HttpAnswer:
     async def end(self) -> None:
         """End an NDJSON answer."""
         if not self._started:
-            await self._start({})
+            await self._start(self._total)
         await self._piece(b"", last=True)
 
     async def _start(self, headers: dict[str, str]) -> None:

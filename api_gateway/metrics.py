@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from api_gateway.contracts.table import CONTRACTS, contract_of, is_call
-from api_gateway.errors import OUTCOMES, PAGE_OUTCOMES
+from api_gateway.errors import OUTCOMES, PAGE_ERRORS, PAGE_OUTCOMES
 from service_kit.page import WARNINGS
 
 if TYPE_CHECKING:
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 
 OCR_PATH = "/gateway/ocr"
+PREVIEWS_PATH = "/gateway/previews"
 _OWN = "gateway"
 
 
 class GatewayMetrics:
-    """Also the observer of every OCR request."""
+    """Also the observer of every OCR request, and of every request for previews."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -75,7 +76,17 @@ class GatewayMetrics:
             ["outcome"],
             registry=registry,
         )
-        self._documents = Gauge("gateway_documents_in_flight", "Documents being read.", registry=registry)
+        self._previews = Counter(
+            "gateway_previews",
+            "Requests for previews by outcome; they are no OCR requests.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._documents = Gauge(
+            "gateway_documents_in_flight", "Documents being read, or drawn for previews.", registry=registry
+        )
+        for code in {"ok", "cancelled"} | {code for _, code in OUTCOMES} | PAGE_ERRORS:
+            self._previews.labels(code)
         for attempt in ("ok", "failed"):
             self._key_reloads.labels(attempt)
         for outcome in PAGE_OUTCOMES:
@@ -89,10 +100,11 @@ class GatewayMetrics:
                 self._requests.labels(contract, str(number), code)
 
     def counts(self, method: str, path: str) -> bool:
-        return (method == "POST" and path == OCR_PATH) or is_call(method, path)
+        return (method == "POST" and path in (OCR_PATH, PREVIEWS_PATH)) or is_call(method, path)
 
-    def begin(self) -> None:
-        self._in_flight.inc()
+    def begin(self, request: RequestContext) -> None:
+        if request.path != PREVIEWS_PATH:
+            self._in_flight.inc()
 
     def document(self) -> contextlib.AbstractContextManager[None]:
         return self._documents.track_inprogress()
@@ -113,7 +125,10 @@ class GatewayMetrics:
         self._key_reloads.labels(outcome).inc()
 
     def end(self, outcome: str, status: int, request: RequestContext) -> None:
+        self._received.inc(request.received_bytes)
+        if request.path == PREVIEWS_PATH:
+            self._previews.labels(outcome).inc()
+            return
         self._in_flight.dec()
         self._requests.labels(contract_of(request.path) or _OWN, str(status), outcome).inc()
         self._duration.observe(request.seconds())
-        self._received.inc(request.received_bytes)

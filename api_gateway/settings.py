@@ -132,6 +132,9 @@ class GatewaySettings(JobSettings):
     contracts: Annotated[tuple[ContractName, ...], NoDecode] = tuple(CONTRACTS)
     """Interfaces of other services that are offered (docs/applications.md), separated by commas; empty: none."""
 
+    page: bool = True
+    """Whether `/` is a page for people (docs/page.md); `false`: it is 404."""
+
     proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks of reverse proxies whose `X-Forwarded-Proto` and `X-Forwarded-Host` count, separated by commas, for
     absolute links if `PUBLIC_URL` is empty."""

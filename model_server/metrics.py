@@ -109,7 +109,7 @@ class ModelServerMetrics(Collector):
     def counts(self, method: str, path: str) -> bool:
         return method == "POST" and path.endswith((":predict", "/infer", "/ModelInfer"))
 
-    def begin(self) -> None:
+    def begin(self, _request: RequestContext) -> None:
         self._in_flight += 1
 
     def end(self, outcome: str, status: int, request: RequestContext) -> None:

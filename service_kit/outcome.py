@@ -36,7 +36,7 @@ class Observer(Protocol):
     """
 
     def counts(self, method: str, path: str) -> bool: ...
-    def begin(self) -> None: ...
+    def begin(self, request: context.RequestContext) -> None: ...
     def end(self, outcome: str, status: int, request: context.RequestContext) -> None: ...
 
 
@@ -127,7 +127,7 @@ class Outcome:
         self.status = 0  # as in HTTP; 0: nothing was answered
         self.ended = False
         if self._counted:
-            observer.begin()
+            observer.begin(request)
 
     def fail(self, code: str, status: int | None = None) -> None:
         """Set the outcome; without `status`, the status that was sent stays."""

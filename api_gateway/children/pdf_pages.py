@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
+from PIL import Image
 
-from api_gateway.children import grey, pdf_text
+from api_gateway.children import grey, pdf_text, preview
 from api_gateway.children.pdfium_file import PdfiumFile
 from api_gateway.children.refusal import Refused
 from service_kit.page import make_page
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from service_kit.frames import Header
 
 _POINTS_PER_INCH = 72
+_LEAST_DPI = 72  # that a client can ask for
 _LOWEST_DPI = 100  # of a large page whose client asked for none: below it, usual letters are not read
 _FLOAT_ERROR = 1e-6  # relative, of a page's sides: PDFium uses single precision
 _INSET = 0.005  # pixels
@@ -77,6 +79,27 @@ class PdfPages:
         finally:
             page.close()
 
+    def preview(self, number: int, width: int) -> preview.Preview:
+        """The page in colour, with the area and the rotation that are read.
+
+        Raises:
+            Refused: it can't be drawn, or is too large to be read at any dpi.
+        """
+        page = self._file.page(number)
+        try:
+            self._size(page, self._file.unit(number), _LEAST_DPI, may_lower_dpi=False)
+            bitmap = _drawn(page, *preview.size_within(page.get_size(), width), pdfium.FPDFBitmap_BGRx)
+            try:
+                return preview.encoded(
+                    Image.frombuffer(
+                        "RGB", (bitmap.width, bitmap.height), bitmap.buffer, "raw", "BGRX", bitmap.stride, 1
+                    )
+                )
+            finally:
+                bitmap.close()
+        finally:
+            page.close()
+
     def _size(
         self, page: pypdfium2.PdfPage, unit: float, dpi: float, *, may_lower_dpi: bool
     ) -> tuple[int, int, float]:
@@ -121,14 +144,16 @@ def _pixels(sides: tuple[float, ...], dpi: float) -> tuple[int, int]:
     return width, height
 
 
-def _drawn(page: pypdfium2.PdfPage, width: int, height: int) -> pypdfium2.PdfBitmap:
-    """The page in grey; a scan of exactly this size is copied pixel for pixel.
+def _drawn(
+    page: pypdfium2.PdfPage, width: int, height: int, colours: int = pdfium.FPDFBitmap_Gray
+) -> pypdfium2.PdfBitmap:
+    """The page, in grey by default; a scan of exactly this size is copied pixel for pixel.
 
     PDFium's simpler calls have two faults. They compute the edge of a scan as 3508.0001 and draw 3509 rows,
     slightly blurred; hence the inset. And their flag for grey converts each object to grey first: that takes five
     times as long and blends overlapping colours wrongly. A grey bitmap needs no flag.
     """
-    bitmap = pypdfium2.PdfBitmap.new_native(width, height, pdfium.FPDFBitmap_Gray)
+    bitmap = pypdfium2.PdfBitmap.new_native(width, height, colours)
     bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
     across, down = (
         (pixels - 2 * _INSET) / points for pixels, points in zip((width, height), page.get_size(), strict=True)

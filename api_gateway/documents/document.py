@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Self
 from api_gateway.documents import splitter
 from api_gateway.documents.fanout import UNSENT, Fanout, PageSources
 from api_gateway.documents.selection import choose
+from service_kit.errors import DeadlineExceeded
 from service_kit.settings import MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
-    from typing import Literal
 
     from api_gateway.admission import RequestAdmission
     from api_gateway.documents.fanout import PageSink
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from api_gateway.upstream.client import ModelServer
     from api_gateway.upstream.concurrency import Concurrency
     from service_kit.deadline import Deadline
+
+_PREVIEW_COPIES = 3  # bytes, text and the line of the answer
+_PREVIEW_BYTES = 10 * MIB  # for the largest preview and its copies; usual ones have a tenth
 
 
 class Documents:
@@ -106,7 +109,7 @@ class Document:
         await self._held.aclose()
 
     async def open(
-        self, path: Path, kind: Literal["pdf", "tiff"], password: str | None, pages: str | None
+        self, path: Path, kind: splitter.Kind, password: str | None, pages: str | None
     ) -> Sequence[int]:
         """Open the file, of which `pages` are requested; return their numbers.
 
@@ -115,6 +118,21 @@ class Document:
         """
         self.page_count = await self._splitter.open(path, kind, password, self._deadline)
         return choose(pages, self.page_count, self._shared.max_pages)
+
+    @contextlib.asynccontextmanager
+    async def preview(self, number: int, width: int) -> AsyncIterator[splitter.PreviewImage]:
+        """A page drawn for people; its memory is counted while the context lasts.
+
+        Raises:
+            As `Splitter.preview`.
+        """
+        deadline = self._deadline
+        with await self._shared.sources.pages.wait(_PREVIEW_BYTES, deadline=deadline) as share:
+            if not deadline.left():  # otherwise a splitter would be started and killed for each remaining page
+                raise DeadlineExceeded
+            drawn = await self._splitter.preview(number, deadline, width)
+            share.resize(min(share.amount, _PREVIEW_COPIES * len(drawn.jpeg_b64)))
+            yield drawn
 
     @contextlib.asynccontextmanager
     async def pages(self, order: Order, record: PageSink, *, most_unsent: int = UNSENT) -> AsyncIterator[Fanout]:

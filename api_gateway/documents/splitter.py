@@ -26,6 +26,8 @@ from service_kit.reading_order import PlacedWord
 
 log = logging.getLogger("splitter")
 
+Kind = Literal["pdf", "tiff", "picture"]
+
 MODULE = "api_gateway.children.split_main"
 _START_SECONDS = 20.0
 _MOST_LOSSES = 3  # pages whose child died or was killed
@@ -84,6 +86,14 @@ class SplitPage(NamedTuple):
     words: Sequence[PlacedWord] = ()
 
 
+class PreviewImage(NamedTuple):
+    """A page as JPEG, with its size in pixels."""
+
+    width: int
+    height: int
+    jpeg_b64: bytes | bytearray
+
+
 class Splitter:
     """Splits one document. Its owner always calls `close` at the end."""
 
@@ -101,10 +111,8 @@ class Splitter:
             limits = self._limits
             self._starting = asyncio.create_task(Child.start(limits.module, limits.config, limits.call, self._env))
 
-    async def open(
-        self, path: Path, kind: Literal["pdf", "tiff"], password: str | None, deadline: Deadline
-    ) -> int:
-        """Open the document; return its number of pages.
+    async def open(self, path: Path, kind: Kind, password: str | None, deadline: Deadline) -> int:
+        """Open the document, or a picture for its preview; return its number of pages.
 
         Raises:
             DamagedDocument, PasswordRequired, WrongPassword, XfaForm, NotReady, DeadlineExceeded.
@@ -125,18 +133,9 @@ class Splitter:
         Raises:
             DamagedPage, PageTooLarge, TooManyPixels, PageTooComplex, NotReady, DeadlineExceeded.
         """
-        if self._losses >= _MOST_LOSSES:
-            raise errors.DamagedPage("Not tried: too many pages of this document could not be taken out of it.")
         began = time.monotonic()
         question = {"page": number, "dpi": dpi, "may_lower_dpi": may_lower_dpi, "embedded_text": embedded_text}
-        try:
-            known, image_b64 = await self._call_again_once(question, deadline, ("crashed", "killed"))
-        except ChildLost as lost:
-            self._losses += 1
-            if lost.cause in ("crashed", "killed"):
-                text = "The page can't be taken out of the document: reading it fails."
-                raise errors.DamagedPage(text) from lost
-            raise errors.PageTooComplex from lost
+        known, image_b64 = await self._taken(question, deadline)
         seconds = round(time.monotonic() - began, 6)
         return SplitPage(
             known.get("page"),
@@ -149,6 +148,15 @@ class Splitter:
             [PlacedWord(text, (*box,), *more) for text, box, *more in known.get("words", ())],
         )
 
+    async def preview(self, number: int, deadline: Deadline, width: int) -> PreviewImage:
+        """Draw page `number`, at most `width` pixels wide.
+
+        Raises:
+            As `page`; for a picture also its errors that the model server has.
+        """
+        known, jpeg_b64 = await self._taken({"page": number, "preview": width}, deadline)
+        return PreviewImage(known["width"], known["height"], jpeg_b64)
+
     async def close(self) -> None:
         """End the child, even if this call is cancelled; a second `close` then waits for the end."""
         starting, self._starting = self._starting, None
@@ -157,6 +165,23 @@ class Splitter:
             self._ending = asyncio.create_task(_end(starting))
         if self._ending is not None:
             await asyncio.shield(self._ending)
+
+    async def _taken(self, question: Header, deadline: Deadline) -> Reply:
+        """The answer to a question for a page.
+
+        Raises:
+            As `page`.
+        """
+        if self._losses >= _MOST_LOSSES:
+            raise errors.DamagedPage("Not tried: too many pages of this document could not be taken out of it.")
+        try:
+            return await self._call_again_once(question, deadline, ("crashed", "killed"))
+        except ChildLost as lost:
+            self._losses += 1
+            if lost.cause in ("crashed", "killed"):
+                text = "The page can't be taken out of the document: reading it fails."
+                raise errors.DamagedPage(text) from lost
+            raise errors.PageTooComplex from lost
 
     async def _call_again_once(self, question: Header, deadline: Deadline, again: tuple[str, ...]) -> Reply:
         try:
@@ -226,4 +251,4 @@ def _answered(reply: Reply) -> Reply:
         return reply
     if "cause" in error:
         log.warning("document not understood", extra={"cause": error["cause"]})
-    raise errors.FROM_SPLITTER.get(error["code"], errors.DamagedPage)(error["text"] or None)
+    raise errors.of_splitter(error["code"], error["text"] or None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api_gateway.formats import FORMATS
-from api_gateway.http_answer import FAILED_HEADER
+from api_gateway.http_answer import FAILED_HEADER, TOTAL_HEADER
 from api_gateway.schemas import OcrAnswer
 from api_gateway.uploads.multipart import FIELD, PASSWORD_FIELD
 
@@ -18,7 +18,8 @@ FIELDS: dict[str, Any] = {
     },
     PASSWORD_FIELD: {
         "type": "string",
-        "description": "Password of an encrypted PDF. It is not logged.",
+        "description": "Password of an encrypted PDF; an empty one is none. It is not logged.",
+        "default": "",
     },
 }
 
@@ -56,6 +57,10 @@ ANSWER: dict[str, Any] = {
         FAILED_HEADER: {
             "description": "With allow_partial: pages without text, because they could not be read.",
             "schema": {"type": "string", "examples": ["3,7"]},
+        },
+        TOTAL_HEADER: {
+            "description": "With NDJSON of a document: number of its pages in the answer.",
+            "schema": {"type": "integer", "minimum": 1},
         },
     },
     "content": {

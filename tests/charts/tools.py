@@ -139,6 +139,7 @@ OPTIONS: dict[str, dict[str, Values]] = {
         },
         "contracts": {"config": {"contracts": ["azure"], "proxies": ["10.0.0.0/8", "fd00::/8"]}},
         "no contracts": {"config": {"contracts": []}},
+        "no page": {"config": {"page": False}},
         "workers": WORKERS,
         "larger workers": {
             "jobs": {**WORKERS["jobs"], "worker": {"enabled": True, "resources": {"limits": {"memory": "2Gi"}}}},

@@ -18,6 +18,7 @@ from tests.conftest import Launch, Pair
 
 OPERATIONS = [
     "POST /gateway/ocr",
+    "POST /gateway/previews",
     "POST /gateway/jobs",
     "GET /gateway/jobs",
     "GET /gateway/jobs/backlog",

@@ -27,7 +27,7 @@ class Counts:
     def counts(self, _method: str, _path: str) -> bool:
         return True
 
-    def begin(self) -> None:
+    def begin(self, _request: RequestContext) -> None:
         self.seen.append("begin")
 
     def end(self, outcome: str, status: int, _request: RequestContext) -> None:
