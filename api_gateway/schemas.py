@@ -287,6 +287,9 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong, for people.")
     code: str = Field(description="What is wrong, for programs; codes are stable.", examples=["not_an_image"])
     request_id: str
+    trace_id: str | None = Field(
+        default=None, description="Only if the gateway records a trace of this request: its id in OpenTelemetry."
+    )
     pages: list[dict[str, int | str]] | None = Field(
         default=None, description="Only for pages_failed: each failed page with its code and detail."
     )
