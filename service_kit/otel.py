@@ -45,8 +45,7 @@ class Traces:
         if str(resource.attributes.get(SERVICE_NAME, "")).startswith(_UNNAMED):
             resource = resource.merge(Resource({SERVICE_NAME: service}))
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._exporter = QuietExporter(OTLPSpanExporter())
-        self._sending = BatchSpanProcessor(self._exporter)
+        self._sending = BatchSpanProcessor(QuietExporter(OTLPSpanExporter()))
         self._provider.add_span_processor(self._sending)
         self._tracer = self._provider.get_tracer("ocr-service")
         log.info("traces are on", extra={"sampler": self._provider.sampler.get_description()})
@@ -81,7 +80,6 @@ class Traces:
 
     def close(self) -> None:
         """Send what is left. A collector that does not answer does not delay the end by more than seconds."""
-        self._exporter.last = True
         ending = threading.Thread(target=self._sending.shutdown, daemon=True)
         ending.start()
         ending.join(_LAST_SECONDS)
@@ -144,7 +142,6 @@ class QuietExporter(SpanExporter):
         self._exporter = exporter
         self._failing = False
         self._lost = 0
-        self.last = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._exporter.export(spans)
