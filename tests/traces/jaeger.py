@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,10 @@ class Jaeger:
         """For OTEL_EXPORTER_OTLP_ENDPOINT."""
         return f"http://127.0.0.1:{self.ports['collector.otlp.http']}"
 
-    def trace(self, trace_id: str, is_whole: Callable[[Span], bool] = lambda _: True) -> Span:
-        """The trace's first span, when the trace has arrived as a whole.
+    def trace(self, trace_id: str, **counts: int) -> Span:
+        """The trace's first span, when so many spans of these names have arrived: they arrive in any order.
+
+        In the names, `_` stands for a space.
 
         Raises:
             AssertionError: it has not, within seconds.
@@ -78,8 +81,10 @@ class Jaeger:
         end = time.monotonic() + _ARRIVAL_SECONDS
         while True:
             roots = self._roots(trace_id)
-            if len(roots) == 1 and is_whole(roots[0]):
-                return roots[0]
+            if len(roots) == 1:
+                found = Counter(span.name.replace(" ", "_") for span in roots[0].all())
+                if all(found[name] == count for name, count in counts.items()):
+                    return roots[0]
             assert time.monotonic() < end, "\n".join(["the trace is not whole:", *map(str, roots)])
             time.sleep(0.05)
 

@@ -19,6 +19,10 @@ from tests.traces.jaeger import SLACK, Span
 
 LATE = 0.5  # seconds, on a busy machine
 OCR = "/gateway/ocr"
+PICTURE = {
+    "upload.begin": 1, "upload.rest": 1, "call_model_server": 1, "queue": 1, "worker": 1, "decode": 1,
+    "first_reading": 1,
+}  # fmt: skip
 PREDICT = "POST /v1/models/{model_name}:predict"
 
 
@@ -61,7 +65,7 @@ def test_a_picture_is_one_trace_through_both_services(
     for log in (traced.gateway_log, traced.model_log):
         (line,) = traced.lines(log, "request", request_id="picture-1")
         assert line["trace_id"] == trace_id
-    root = traced.jaeger.trace(trace_id, lambda root: bool(root.named(PREDICT)))
+    root = traced.jaeger.trace(trace_id, **PICTURE, render=1)
     check_times(root)
     assert (root.name, root.service) == ("POST /gateway/ocr", "api-gateway")
     assert root.tags["ocr.request_id"] == "picture-1"
@@ -89,7 +93,8 @@ def test_a_document_shows_each_page_and_each_repeated_call(
     answer = read(client, data, "?format=json")
     assert answer.status_code == 200
     assert answer.json()["status"] == "partial"
-    root = traced.jaeger.trace(id_of(answer), lambda root: len(root.named(PREDICT)) == 5)
+    counts = {"page": 3, "split": 3, "call_model_server": 5, "worker": 5, "queue": 5, "first_reading": 2}
+    root = traced.jaeger.trace(id_of(answer), **counts, open_document=1, record_page=3)
     check_times(root)
     assert [page.tags["ocr.page"] for page in root.named("page")] == [1, 2, 3]
     assert len(root.named("open document")) == 1
@@ -115,7 +120,7 @@ def test_a_document_shows_each_page_and_each_repeated_call(
 def test_a_searchable_pdf_shows_its_composer(traced: Traced, client: httpx.Client, label_png: bytes) -> None:
     answer = read(client, label_png, "?format=pdf")
     assert answer.status_code == 200
-    root = traced.jaeger.trace(id_of(answer), lambda root: bool(root.named(PREDICT)))
+    root = traced.jaeger.trace(id_of(answer), **PICTURE, compose=1)
     check_times(root)
     assert root.one("compose").parent is root
 
@@ -126,7 +131,7 @@ def test_the_client_s_trace_goes_on_and_its_wish_is_honoured(
     mine, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     answer = read(client, label_png, traceparent=f"00-{mine}-{parent}-01", tracestate="vendor=1")
     assert id_of(answer) == mine
-    root = traced.jaeger.trace(mine, lambda root: bool(root.named(PREDICT)))
+    root = traced.jaeger.trace(mine, **PICTURE, render=1)
     assert root.one(PREDICT).service == "model-server"
 
     unwanted = "5bf92f3577b34da6a3ce929d0e0e4737"
@@ -137,7 +142,7 @@ def test_the_client_s_trace_goes_on_and_its_wish_is_honoured(
         (line,) = traced.lines(log, "request", request_id="unwanted")
         assert "trace_id" not in line
     later = id_of(read(client, label_png))  # sent after it, by the same exporters
-    traced.jaeger.trace(later, lambda root: bool(root.named(PREDICT)))
+    traced.jaeger.trace(later, **PICTURE, render=1)
     assert not traced.jaeger.knows(unwanted)
 
     answer = read(client, label_png, traceparent="00-broken")
@@ -174,7 +179,9 @@ def test_a_job_is_one_trace_from_its_request_to_its_webhook(
         end = ended(client, job["id"])
         assert end["status"] == "complete"
         assert end["trace_id"] == job["trace_id"]
-        root = traced.jaeger.trace(job["trace_id"], lambda root: bool(root.named("webhook")))
+        root = traced.jaeger.trace(
+            job["trace_id"], webhook=1, job_attempt=1, wait_for_a_worker=1, page=2, worker=2, record_page=2
+        )
         attempt = root.one("job attempt")
         assert attempt.parent is root
         assert attempt.tags["ocr.job"] == job["id"]
@@ -206,7 +213,7 @@ def test_docling_s_calls_go_on_with_the_client_s_trace(
     else:
         with tensor_calls.stub(traced.model) as stub:
             stub.ModelInfer(tensor_calls.infer_request(picture), metadata=[*headers.items()], timeout=60)
-    root = traced.jaeger.trace(mine)
+    root = traced.jaeger.trace(mine, queue=1, worker=1, decode=1, first_reading=1)
     check_times(root)
     assert root.service == "model-server"
     assert [child.name for child in root.children] == ["queue", "worker"]
