@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace as api
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import HOST_NAME, SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -44,6 +45,8 @@ class Traces:
         resource = Resource.create()
         if str(resource.attributes.get(SERVICE_NAME, "")).startswith(_UNNAMED):
             resource = resource.merge(Resource({SERVICE_NAME: service}))
+        if HOST_NAME not in resource.attributes:  # in Kubernetes, the name of the pod
+            resource = resource.merge(Resource({HOST_NAME: platform.node()}))
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._sending = BatchSpanProcessor(QuietExporter(OTLPSpanExporter()))
         self._provider.add_span_processor(self._sending)
