@@ -61,8 +61,13 @@ from service_kit.settings import MIB
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from fastapi.telemetry import TelemetryConfig
+
     from api_gateway.jobs.service import JobService
     from api_gateway.settings import GatewaySettings
+
+# FastAPI's own traces would make every request a second trace: service_kit/tracing.py makes ours.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 def run(settings: GatewaySettings) -> None:
@@ -75,7 +80,7 @@ def run(settings: GatewaySettings) -> None:
 
 def make_metrics_app(main: FastAPI) -> FastAPI:
     """What a metrics port of its own serves, for the application on the main port."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, telemetry=_NO_TELEMETRY)
     app.include_router(prometheus.make_router())
     if latest := main.state.backlog:
         app.include_router(backlog.make_router(latest))
@@ -126,6 +131,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=_NO_TELEMETRY,
         middleware=[  # outermost first
             Middleware(
                 RequestScope,

@@ -19,6 +19,7 @@ from api_gateway.uploads.receive import Upload, UploadLimits
 from api_gateway.uploads.spool import RequestFolder
 from service_kit.body import declared_bytes
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
+from service_kit.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
@@ -115,14 +116,17 @@ class Exchange(Response):
             HttpAnswer(name, services.composer, disk, self._folder, self._context, send) as answer,
             receiving(services, self._request, self._context, self._folder, self._body) as (upload, memory),
         ):
-            if await upload.identify() == "picture":
+            with span("upload.begin"):
+                kind = await upload.identify()
+            if kind == "picture":
                 await self._picture(upload, memory, answer)
             else:
                 await self._document(upload, answer)
 
     async def _picture(self, upload: Upload, memory: Share, answer: HttpAnswer) -> None:
         context = self._context
-        picture = await upload.picture()
+        with span("upload.rest"):
+            picture = await upload.picture()
         order = await self._refined(upload)
         choose(order.pages, 1, most=1)
         began = time.monotonic()
@@ -153,7 +157,8 @@ class Exchange(Response):
         context = self._context
         context.deadline = document_deadline(self._services, self._request)
         async with Document(self._services.documents, context.id, context.deadline) as document:
-            path = await upload.document()
+            with span("upload.rest"):
+                path = await upload.document()
             assert upload.kind in ("pdf", "tiff")  # noqa: S101 - narrows the type
             order = await self._refined(upload)
             record = answer.record(await document.open(path, upload.kind, upload.password, order.pages))

@@ -10,6 +10,7 @@ from starlette.concurrency import iterate_in_threadpool
 
 from api_gateway.documents.record import Record
 from api_gateway.formats import ALL_FORMATS, ndjson
+from service_kit.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -79,16 +80,18 @@ class HttpAnswer:
         if self._form.render is not None:
             answer = record.totals.answer(self._context.id, page_count)
             return iterate_in_threadpool(self._form.render(answer, record))
-        composed = await self._composer.compose(
-            source, record, self._folder.path, page_count, self._context.deadline
-        )
+        with span("compose", pages=page_count):
+            composed = await self._composer.compose(
+                source, record, self._folder.path, page_count, self._context.deadline
+            )
         return iterate_in_threadpool(self._until_sent.enter_context(composed).pieces())
 
     async def send_page(self, answer: Answer, page: AnswerPage) -> None:
         """The usual answer: one page, with a Content-Length; in any format but PDF."""
         assert self._form.render is not None  # noqa: S101 - narrows the type
-        rendered = self._form.render(answer, [page])
-        body = b"".join(rendered) if self._form.light else await asyncio.to_thread(b"".join, rendered)
+        with span("render", format=self._name):
+            rendered = self._form.render(answer, [page])
+            body = b"".join(rendered) if self._form.light else await asyncio.to_thread(b"".join, rendered)
         await self._start({"content-length": str(len(body))})
         await self._piece(body, last=True)
 

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from api_gateway.contracts.table import CONTRACTS, contract_of, is_call
 from api_gateway.errors import OUTCOMES, PAGE_ERRORS, PAGE_OUTCOMES
 from service_kit.page import WARNINGS
+from service_kit.tracing import exemplar
 
 if TYPE_CHECKING:
     from api_gateway.answer import AnswerPage
@@ -131,4 +132,4 @@ class GatewayMetrics:
             return
         self._in_flight.dec()
         self._requests.labels(contract_of(request.path) or _OWN, str(status), outcome).inc()
-        self._duration.observe(request.seconds())
+        self._duration.observe(request.seconds(), exemplar())

@@ -10,6 +10,7 @@ import orjson
 
 from api_gateway.errors import TEXTS, PagesFailed
 from api_gateway.schemas import Problem
+from service_kit.tracing import trace_id
 
 if TYPE_CHECKING:
     from service_kit.context import RequestContext
@@ -30,6 +31,8 @@ def render(error: ServiceError, request: RequestContext, detail: str | None = No
         "code": error.code,
         "request_id": request.id,
     }
+    if (trace := trace_id()) is not None:
+        body["trace_id"] = trace
     if isinstance(error, PagesFailed):
         body["pages"] = error.pages
     return MEDIA_TYPE, orjson.dumps(body)

@@ -308,6 +308,11 @@ class Problem(BaseModel):
     request_id: str = Field(
         description="Id of the request, also in the header X-Request-ID and in the logs.", examples=[_REQUEST_ID]
     )
+    trace_id: str | None = Field(
+        default=None,
+        description="Only if the gateway records a trace of this request: its id in OpenTelemetry.",
+        examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
+    )
     pages: list[dict[str, int | str]] | None = Field(
         default=None, description="Only for pages_failed: each failed page with its code and detail."
     )

@@ -12,12 +12,14 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from model_server.pace import Pace, size_class
+from service_kit import tracing
 from service_kit.errors import DeadlineExceeded, Overloaded
 
 if TYPE_CHECKING:
     from model_server.image_header import ImageHeader
     from service_kit.deadline import Deadline
     from service_kit.frames import Header, Payload
+    from service_kit.otel import Span
     from service_kit.page import Parameters
 
 _AT_ONCE_SECONDS = 0.01  # a page that waited at most this long is tried whatever its expected time
@@ -54,6 +56,7 @@ class QueuedPage:
     share: float = 1.0  # of the page's time: less if several workers read it together
     part: Header | None = None  # what is asked about a part of a page that another worker reads
     helped_seconds: float = 0.0  # of other workers
+    span: Span | None = field(default_factory=tracing.current)  # of its call
 
 
 class PageAdmission:

@@ -10,6 +10,7 @@ from service_kit.body import declared_bytes
 from service_kit.budget import Budget, Full, Share
 from service_kit.context import current
 from service_kit.errors import Overloaded
+from service_kit.tracing import wait
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -42,7 +43,8 @@ class BodyBudget:
         late = self._queue.expected_wait() + calls * self._queue.pace.typical / self._workers - deadline.left()
         if late > 0:
             raise Overloaded(retry_after=late)
-        return await self._budget.wait(amount, deadline=deadline)
+        with wait("wait for memory"):
+            return await self._budget.wait(amount, deadline=deadline)
 
     async def wait(self, amount: float) -> Share:
         """Wait for the bytes of a call until its deadline.
@@ -53,7 +55,8 @@ class BodyBudget:
         """
         if self._budget.waiting >= self._max_waiting:
             raise Overloaded(retry_after=self._queue.expected_wait())
-        return await self._budget.wait(amount, deadline=current().deadline, later=True)
+        with wait("wait for memory"):
+            return await self._budget.wait(amount, deadline=current().deadline, later=True)
 
 
 class BodyAdmission:

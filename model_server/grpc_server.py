@@ -124,7 +124,7 @@ class GrpcServer:
             deadline=Deadline(longest if remaining is None else min(remaining, longest)),
         )
         entered = context.enter(request)
-        outcome = Outcome(request, self._metrics, "POST", _INFER)
+        outcome = Outcome(request, self._metrics, "POST", _INFER, headers)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - narrows the type
         self._calls.add(task)
@@ -147,6 +147,7 @@ class GrpcServer:
         finally:
             self._calls.discard(task)
             outcome.over()
+            outcome.leave()
             context.leave(entered)
 
     async def _answer(self, headers: Mapping[str, str], call: Context) -> bytes:

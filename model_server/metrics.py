@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from model_server.errors import OUTCOMES
 from model_server.image_header import FORMATS
 from service_kit.page import ENGINES
+from service_kit.tracing import exemplar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,10 +118,10 @@ class ModelServerMetrics(Collector):
         self._requests += 1
         self._errors += outcome != "ok" or status >= 400
         self._outcomes.labels(outcome).inc()
-        self._duration.observe(request.seconds())
+        self._duration.observe(request.seconds(), exemplar())
 
     def page_read(self, page: Prediction) -> None:
-        self._recognition.observe(page["duration_seconds"])
+        self._recognition.observe(page["duration_seconds"], exemplar())
         self._images.labels(page["format"]).inc()
         self._words.inc(len(page["words"]))
         if page["engine"] is not None:

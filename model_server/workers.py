@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_server.admission import PageAdmission, QueuedPage
 from model_server.errors import OutOfMemory, WorkerCrashed, WorkerFailed, by_code
+from service_kit import tracing
 from service_kit.child import CallLimits, Child, ChildLost
 from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded, NotReady
@@ -178,12 +179,16 @@ class Workers:
             page = await self._next(worker)
             if page is None:
                 return _bury(worker, worker.lost(worker.gone.result())), pages
-            if page.part is None:
-                self._metrics.queue_wait.observe(time.monotonic() - page.queued_at)
             began = time.monotonic()
             reason = "crashed"
             try:
-                reason = await self._serve(worker, page)
+                with tracing.under(page.span), tracing.span("worker", pid=worker.pid) as traced:
+                    if page.part is None:
+                        self._metrics.queue_wait.observe(began - page.queued_at, tracing.exemplar())
+                        tracing.past("queue", page.queued_at, began, page.span)
+                    reason = await self._serve(worker, page)
+                    if reason:
+                        traced.fail(reason)
             finally:
                 seconds = time.monotonic() - began if reason in ("", "deadline") else None
                 self.queue.finished(page, seconds, whole=not reason)
@@ -228,7 +233,9 @@ class Workers:
 
         A part that was begun is finished even if the page is given up, for its worker would have to be replaced.
         """
-        part = QueuedPage(payload, page.header, page.parameters, page.deadline, page.request_id, part=question)
+        part = QueuedPage(
+            payload, page.header, page.parameters, page.deadline, page.request_id, part=question, span=page.span
+        )
         if not self.queue.offer(part):
             return None
         page.share = part.share = share
@@ -274,9 +281,31 @@ def _settle(page: QueuedPage, answer: dict[str, Any]) -> None:
         cause = by_code(error["code"])
         if issubclass(cause, WorkerFailed) and page.part is None:  # of a part, its page will tell
             log.error("page failed", extra={"request_id": page.request_id, **error})
+        tracing.note("page failed", code=error["code"])
         _fail(page, cause(error["text"]))
     elif not page.done.done():
         page.done.set_result(answer["page"])
+        for name, began, ended in answer["steps"]:
+            tracing.past(name, began, ended, tracing.current())
+        if page.part is None:
+            tracing.add(**_facts(page, answer["page"]))
+
+
+def _facts(page: QueuedPage, found: Prediction) -> dict[str, str | int | float]:
+    """What a trace tells of a page that was read."""
+    stamp = found["engine"]
+    return {
+        "format": found["format"],
+        "pixels": page.header.pixels,
+        "engine": stamp["name"] if stamp else "",
+        "languages": "+".join(stamp["languages"]) if stamp else "",
+        "words": len(found["words"]),
+        "rotation": found["rotation"],
+        "skew": found["skew"],
+        "lines": found["lines"],
+        "lines_read_again": found["lines_read_again"],
+        "helped_seconds": round(page.helped_seconds, 4),
+    }
 
 
 def _look_at(done: asyncio.Future[Any]) -> None:

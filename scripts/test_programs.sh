@@ -20,6 +20,29 @@ is_there() {
     esac
 }
 
+# Jaeger's own go.mod has replacements, with which `go install` refuses it: it is built as a dependency of an empty
+# module. That takes minutes, so the program stays in the user's cache: 52 MB.
+install_jaeger() {
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/ocr-service/jaeger-$1 module
+    if [ ! -x "$cache/jaeger" ]; then
+        command -v go >/dev/null || { echo 'jaeger is missing, and so is go (https://go.dev), which builds it' >&2; exit 1; }
+        echo "building jaeger $1"
+        module=$(mktemp -d)
+        mkdir -p "$cache"
+        (
+            cd "$module"
+            go mod init jaeger
+            go get "github.com/jaegertracing/jaeger/cmd/all-in-one@$1"
+            go build -trimpath -ldflags '-s -w' -o "$cache/jaeger.new" github.com/jaegertracing/jaeger/cmd/all-in-one
+        ) 2>"$module.log" || { cat "$module.log" >&2; exit 1; }
+        mv "$cache/jaeger.new" "$cache/jaeger"
+        rm -rf "$module" "$module.log"
+    fi
+    ln -sf "$cache/jaeger" "$DIR/jaeger"
+}
+
+is_there jaeger || install_jaeger v1.76.0
+
 while read -r name package; do
     ! is_there "$name" || continue
     command -v go >/dev/null || { echo "$name is missing, and so is go (https://go.dev), which installs it" >&2; exit 1; }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import orjson
 import structlog
 
+from service_kit import tracing
 from service_kit.context import current_id
 
 if TYPE_CHECKING:
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 LogFormat = Literal["auto", "json", "text"]
 
 
-def _add_request_id(_logger: object, _method: str, event: EventDict) -> EventDict:
+def _add_ids(_logger: object, _method: str, event: EventDict) -> EventDict:
     if "request_id" not in event and (found := current_id()):
         event["request_id"] = found
+    if (trace := tracing.trace_id()) is not None:
+        event["trace_id"] = trace
     return event
 
 
@@ -40,7 +43,7 @@ def configure(level: str, log_format: LogFormat) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        _add_request_id,
+        _add_ids,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
     logging.config.dictConfig(

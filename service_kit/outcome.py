@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from service_kit import context
+from service_kit import context, tracing
 from service_kit.connection import cut
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
 from service_kit.errors import ClientGone, NotReady, ServiceError, Unforeseen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -77,8 +77,8 @@ class RequestScope:
         )
         entered = context.enter(request)
         method, path = scope["method"], scope["path"]
-        outcome = Outcome(request, self._observer, method, path, logged=self._logs(method, path))
-        answer = _Answer(request, send, closing=self._is_draining, outcome=outcome)
+        outcome = Outcome(request, self._observer, method, path, headers, logged=self._logs(method, path))
+        answer = _Answer(scope, request, send, closing=self._is_draining, outcome=outcome)
         try:
             request.deadline = Deadline.from_header(headers.get(TIMEOUT_HEADER), self._longest)
             await self._app(scope, receive, answer.send)
@@ -93,6 +93,7 @@ class RequestScope:
             await self._fail(public(error), scope, request, answer)
         finally:
             outcome.over()
+            outcome.leave()
             context.leave(entered)
 
     async def _fail(
@@ -112,10 +113,20 @@ class RequestScope:
 
 
 class Outcome:
-    """One call, by HTTP or gRPC: it is counted and logged exactly once, as `ok` unless it failed."""
+    """One call, by HTTP or gRPC: it is counted and logged exactly once, as `ok` unless it failed.
+
+    It is the entry of this process in the call's trace, if it is counted, or logged at info.
+    """
 
     def __init__(
-        self, request: context.RequestContext, observer: Observer, method: str, path: str, *, logged: bool = False
+        self,
+        request: context.RequestContext,
+        observer: Observer,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        logged: bool = False,
     ) -> None:
         """`logged`: at info even if the observer does not count it."""
         self._request = request
@@ -125,7 +136,9 @@ class Outcome:
         self._level = logging.INFO if self._counted or logged else logging.DEBUG
         self._code = "ok"
         self.status = 0  # as in HTTP; 0: nothing was answered
+        self.route: str | None = None  # the pattern of the path, if the request reached one
         self.ended = False
+        self.traced = tracing.begin(method, headers) if self._level == logging.INFO else None
         if self._counted:
             observer.begin(request)
 
@@ -154,6 +167,32 @@ class Outcome:
                 **request.facts,
             },
         )
+        if self.traced is not None:
+            self._end_span(self.traced)
+
+    def leave(self) -> None:
+        """The task that serves the call leaves its trace."""
+        if self.traced is not None:
+            self.traced.leave()
+
+    def _end_span(self, traced: tracing.Entered) -> None:
+        """By OpenTelemetry's conventions, a server's span has not failed if its client's request was wrong."""
+        request, method = self._request, self._call["method"]
+        facts = {
+            "http.request.method": method,
+            "url.path": self._call["path"],
+            "http.response.status_code": self.status,
+            "request_id": request.id,
+            "outcome": self._code,
+            "received_bytes": request.received_bytes,
+            **request.facts,
+        }
+        failed = self._code != "ok" and (self.status >= 500 or self.status == 0)
+        name = None
+        if self.route is not None:
+            facts["http.route"] = self.route
+            name = f"{method} {self.route}"
+        traced.end(facts, self._code if failed else None, name)
 
 
 def public(error: Exception) -> ServiceError:
@@ -169,11 +208,13 @@ class _Answer:
 
     def __init__(
         self,
+        scope: Scope,
         request: context.RequestContext,
         send: Send,
         closing: Callable[[], bool],
         outcome: Outcome,
     ) -> None:
+        self._scope = scope
         self._request = request
         self._send = send
         self._closing = closing
@@ -188,6 +229,10 @@ class _Answer:
             headers[context.REQUEST_ID_HEADER] = self._request.id
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+            if self.outcome.traced is not None:
+                self.outcome.route = getattr(self._scope.get("route"), "path", None)
+                if self.outcome.traced.response is not None:
+                    headers[tracing.RESPONSE_HEADER] = self.outcome.traced.response
             if self._closing():  # the next request on this connection would fail
                 headers["connection"] = "close"
         await self._send(message)

@@ -81,9 +81,9 @@ class ServiceSettings(BaseSettings):
             yield f"MEMORY_MIB={self.memory_mib} is above the container's limit, {limit // MIB} MiB"
 
     def child_environment(self) -> dict[str, str]:
-        """The environment without this service's variables, because some are secret."""
-        prefix = str(self.model_config.get("env_prefix", "")).upper()
-        return {name: value for name, value in os.environ.items() if not name.upper().startswith(prefix)}
+        """The environment without this service's variables and those of traces, because some are secret."""
+        own = str(self.model_config.get("env_prefix", "")).upper(), "OTEL_"
+        return {name: value for name, value in os.environ.items() if not name.upper().startswith(own)}
 
     @classmethod
     def load(cls, program: str) -> Self:

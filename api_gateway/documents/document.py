@@ -10,6 +10,7 @@ from api_gateway.documents.fanout import UNSENT, Fanout, PageSources
 from api_gateway.documents.selection import choose
 from service_kit.errors import DeadlineExceeded
 from service_kit.settings import MIB
+from service_kit.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -116,7 +117,8 @@ class Document:
         Raises:
             DocumentError, NotReady, DeadlineExceeded.
         """
-        self.page_count = await self._splitter.open(path, kind, password, self._deadline)
+        with span("open document", kind=kind):
+            self.page_count = await self._splitter.open(path, kind, password, self._deadline)
         return choose(pages, self.page_count, self._shared.max_pages)
 
     @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from service_kit.budget import Budget, Share
 from service_kit.context import page_id
 from service_kit.deadline import Deadline
 from service_kit.errors import DeadlineExceeded, ServiceError
+from service_kit.tracing import note, span, wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -148,19 +149,24 @@ class Fanout:
 
     async def _page(self, number: int, ahead: Share) -> None:
         """Move one page from the document to the record, and free all that it used."""
-        with ahead, contextlib.ExitStack() as held:
+        with ahead, contextlib.ExitStack() as held, span("page", page=number) as traced:
             try:
                 page = await self._outcome(number, ahead, held)
             except ServiceError as failure:
                 if failure.status == _OF_THE_REQUEST:
                     raise
                 page = failed_page(number, failure)
-            await self._record.put(page)
+            if page["status"] == "failed":
+                traced.fail(page["code"])
+            with span("record page"):
+                await self._record.put(page)
             self._shared.metrics.document_page(page)
             self._recorded[number].set()
 
     async def _outcome(self, number: int, ahead: Share, held: contextlib.ExitStack) -> AnswerPage:
-        with await self._splitting.wait(deadline=self._deadline):
+        with wait("wait for the splitter"):
+            splitting = await self._splitting.wait(deadline=self._deadline)
+        with splitting:
             await self._record.begin(number)
             share = held.enter_context(await self._turn(self._shared.pages, self._shared.page_bytes))
             if (
@@ -168,13 +174,14 @@ class Fanout:
             ):  # otherwise a splitter would be started and killed for each remaining page
                 raise DeadlineExceeded
             await self._record.begin(number)
-            split = await self._source.page(
-                number,
-                self._deadline,
-                dpi=self._order.dpi,
-                embedded_text=self._order.embedded_text,
-                may_lower_dpi=self._order.may_lower_dpi,
-            )
+            with span("split"):
+                split = await self._source.page(
+                    number,
+                    self._deadline,
+                    dpi=self._order.dpi,
+                    embedded_text=self._order.embedded_text,
+                    may_lower_dpi=self._order.may_lower_dpi,
+                )
         if split.page is not None:
             return read_page(
                 number,
@@ -203,7 +210,8 @@ class Fanout:
         source: Source = "ocr"
         self.page_count = page["page_count"]
         if split.words:
-            page, source = await asyncio.to_thread(mix, split.words, page)
+            with span("mix", words=len(split.words)):
+                page, source = await asyncio.to_thread(mix, split.words, page)
         return read_page(
             number,
             page,
@@ -237,6 +245,7 @@ class Fanout:
             if pause >= self._deadline.left():
                 raise failure
             log.info("page put back", extra={"page": number, "code": failure.code, "attempts": attempts[0]})
+            note("page put back", code=failure.code, attempts=attempts[0])
             if isinstance(failure, ModelServerUnreachable):
                 server = self._shared.model_server
                 await server.arrival.wait(min(max(pause, server.patience_seconds), self._deadline.left()))
@@ -246,7 +255,8 @@ class Fanout:
     async def _turn(self, budget: Budget, amount: float = 1) -> Share:
         self.in_line += 1
         try:
-            return await budget.wait(amount, deadline=self._deadline, later=self._shared.later)
+            with wait("wait for memory" if budget is self._shared.pages else "wait for a call"):
+                return await budget.wait(amount, deadline=self._deadline, later=self._shared.later)
         finally:
             self.in_line -= 1
 

@@ -36,6 +36,7 @@ class NewJob:
     idempotency_key: str | None = None
     webhook_url: str | None = None
     result_url: str | None = None  # where the result is put when there is one
+    trace: str | None = None  # `traceparent` of the request that handed it in
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Job:
     finished: float | None
     expires: float | None
     position: int | None = None
+    trace: str | None = None  # `traceparent` of the request that handed it in
 
     @property
     def is_final(self) -> bool:
@@ -131,6 +133,7 @@ class Hook:
     claimed: float  # the database's time: the sender's clock may be wrong, and receivers reject wrong times
     expires: float  # when the job is removed
     owner: str
+    trace: str | None = None  # of its job
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api_gateway.formats import Name
 from api_gateway.jobs.job import DeliveryState, State
 from api_gateway.schemas import OcrQuery
+from service_kit.tracing import trace_id_of
 
 if TYPE_CHECKING:
     from api_gateway.jobs.job import Job
@@ -125,6 +126,11 @@ class JobSchema(BaseModel):
     )
     code: str | None = Field(default=None, description="Only if it failed: a code of `POST /gateway/ocr`.")
     detail: str | None = Field(default=None, description="Only if it failed: the reason, for people.")
+    trace_id: str | None = Field(
+        default=None,
+        description="Only if its trace is recorded: the trace of its request, its attempts and its webhook.",
+        examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
+    )
 
 
 class BatchSchema(BaseModel):
@@ -167,6 +173,8 @@ def job_json(job: Job) -> dict[str, Any]:
         found["result_put"] = job.result_state
     if job.code is not None:
         found |= {"code": job.code, "detail": job.detail}
+    if (trace := trace_id_of(job.trace)) is not None:
+        found["trace_id"] = trace
     return found
 
 

@@ -31,6 +31,7 @@ from api_gateway.uploads.several import IncomingFiles
 from api_gateway.uploads.spool import IN_MEMORY
 from service_kit.body import declared_bytes
 from service_kit.deadline import TIMEOUT_HEADER, Deadline, LeastRate
+from service_kit.tracing import parent_header
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -260,6 +261,7 @@ class Submission:
             idempotency_key=file.key,
             webhook_url=terms.webhook_url,
             result_url=terms.result_url,
+            trace=parent_header(),
         )
 
 

@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from api_gateway.errors import REFUSALS, RELAYED, ModelServerFailed, ModelServerUnreachable, Relayed
 from api_gateway.upstream.arrival import Arrival
 from api_gateway.upstream.transport import FreshConnections, Pieces
+from service_kit import tracing
 from service_kit.context import REQUEST_ID_HEADER
 from service_kit.deadline import TIMEOUT_HEADER, Deadline
 from service_kit.errors import DeadlineExceeded, NotReady, ServiceError
@@ -83,6 +84,7 @@ class ModelServer:
         self._retries = _RetryBudget()
         base = settings.model_server_url.rstrip("/")
         self._predict_url = httpx.URL(f"{base}/v1/models/{settings.model_name}:predict")
+        self._peer = {"server.address": self._predict_url.host, "http.request.method": "POST"}
         self._ready_url = httpx.URL(f"{base}/v1/models/{settings.model_name}")
         self._engine_url = httpx.URL(f"{base}/engine")
         files = settings.model_server_files
@@ -150,7 +152,7 @@ class ModelServer:
         except TimeoutError:
             raise DeadlineExceeded from None
         finally:
-            self._metrics.upstream.observe(time.monotonic() - began)
+            self._metrics.upstream.observe(time.monotonic() - began, tracing.exemplar())
 
     async def _call_patiently(self, call: _Call) -> Page:
         patience = Deadline(self.patience_seconds)
@@ -159,7 +161,11 @@ class ModelServer:
                 return await self._call_twice_at_most(call)
             except ModelServerUnreachable:
                 seconds = min(patience.left(), call.deadline.left() - _MARGIN)
-                if seconds <= 0 or not await self.arrival.wait(seconds):
+                if seconds <= 0:
+                    raise
+                with tracing.wait("wait for a model server"):
+                    is_there = await self.arrival.wait(seconds)
+                if not is_there:
                     raise
 
     async def _call_twice_at_most(self, call: _Call) -> Page:
@@ -170,12 +176,19 @@ class ModelServer:
             if error.code not in REFUSALS or not self._retries.spend():
                 raise
             log.info("tried again", extra={"code": error.code})
+            tracing.note("tried again", code=error.code)
             self._metrics.retries.inc()
             return await self._call(call)
         self._retries.earn()
         return page
 
     async def _call(self, call: _Call) -> Page:
+        with tracing.span(
+            "call model server", "client", **self._peer, call=call.id, bytes=sum(map(len, call.body))
+        ):
+            return await self._make(call)
+
+    async def _make(self, call: _Call) -> Page:
         left = call.deadline.left()
         try:
             answer = await self._transport.handle_async_request(
@@ -191,6 +204,7 @@ class ModelServer:
                         (REQUEST_ID_HEADER, call.id),
                         (TIMEOUT_HEADER, f"{max(left - _MARGIN, left / 2, 0.001):.3f}"),
                         *call.headers,
+                        *tracing.headers(),
                     ],
                     extensions=_limits(min(left, self._connect_seconds), left),
                 )

@@ -15,6 +15,7 @@ from model_server.reading.language import read_any
 from model_server.reading.model_files import WeightsUnavailable
 from model_server.reading.orientation import OrientationModel
 from model_server.reading.own_heap import apart
+from model_server.reading.steps import Steps
 from model_server.reading.upright import NEURAL_SENSE, UprightPage, UprightReader
 from service_kit.page import ANY_LANGUAGE
 
@@ -52,7 +53,8 @@ class Reader:
         self._tesseract = tesseract
         self._neural = neural
         self._orientation = orientation
-        self._upright = UprightReader(orientation)
+        self.steps = Steps()
+        self._upright = UprightReader(orientation, self.steps)
         self._default = default
         self._allowed = frozenset(allowed)
         self._tessdata = tessdata
@@ -76,15 +78,17 @@ class Reader:
     ) -> tuple[Reading, EngineStamp]:
         """The words of a page in reading order, and what read it."""
         wanted = parameters.engine or self._default
-        if parameters.languages == (ANY_LANGUAGE,):
-            page, languages = self._read_any(image, parameters, wanted, helpers)
-        else:
-            languages = parameters.languages
-            page = self._read(image, parameters, self._engine(wanted, languages), helpers)
+        with self.steps.step("first reading"):
+            if parameters.languages == (ANY_LANGUAGE,):
+                page, languages = self._read_any(image, parameters, wanted, helpers)
+            else:
+                languages = parameters.languages
+                page = self._read(image, parameters, self._engine(wanted, languages), helpers)
         engine = self._engine(wanted, languages)
         reading = page.reading
         if engine == "auto" and self._neural is not None and not _is_tiny(image):
-            reading = choice.read_both(reading.words, self._neural, page.image, languages, helpers)
+            with self.steps.step("second reading"):
+                reading = choice.read_both(reading.words, self._neural, page.image, languages, helpers)
         return page.back(reading), self._stamp(engine, languages)
 
     def answer(self, asked: Header, pixels: bytes) -> Header:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from model_server.reading.choice import Reading
     from model_server.reading.orientation import OrientationModel
+    from model_server.reading.steps import Steps
     from service_kit.page import Parameters, Word
 
 _OWN = frozenset({1, 12})  # page segmentation modes in which Tesseract itself looks which way is up
@@ -56,8 +57,9 @@ class UprightPage(NamedTuple):
 class UprightReader:
     """`model` None: pages are not turned, and only their skew is corrected."""
 
-    def __init__(self, model: OrientationModel | None) -> None:
+    def __init__(self, model: OrientationModel | None, steps: Steps) -> None:
         self._model = model
+        self._steps = steps
 
     def read(
         self,
@@ -80,7 +82,7 @@ class UprightReader:
         sent = image.width, image.height
         if not _is_wanted(parameters) or not _SMALLEST <= min(sent) <= max(sent) <= _LONGEST:
             return UprightPage(image, read(image), Turn(), sent)
-        page = _Page(image, self._model)
+        page = _Page(image, self._model, self._steps)
         best = page.looked() if look_first else page.likely()
         reading = read(page.turned(best))
         tried = {best}
@@ -99,7 +101,8 @@ class UprightReader:
 class _Page:
     """A page as it was sent, and one turned copy of it at a time: a page may be large."""
 
-    def __init__(self, image: PageImage, model: OrientationModel | None) -> None:
+    def __init__(self, image: PageImage, model: OrientationModel | None, steps: Steps) -> None:
+        self._steps = steps
         self._image = image
         self._copy, self._copied = image, Turn()
         self._model = model
@@ -115,7 +118,8 @@ class _Page:
         if self._rotation is None:
             self._rotation = 0
             if self._model is not None:
-                found = self._model.look(picture(self._image))
+                with self._steps.step("orientation"):
+                    found = self._model.look(picture(self._image))
                 self._rotation = found.rotation if found.probability >= _LEAST_PROBABILITY else 0
         return _turn(self._rotation, skew.look(picture(self.turned(Turn(self._rotation)))).skew)
 

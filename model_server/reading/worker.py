@@ -50,11 +50,14 @@ class Worker:
     def answer(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
         """`{"page": Prediction}`, or `{"error": {"code", "text"}}` if the image or the engine fails.
 
+        `steps` are those of the reading, as in `Step`.
+
         For a part of another worker's page, the reply to that worker takes the place of the prediction.
         """
+        self._reader.steps.take()
         try:
             read = self._read_part if "part" in header else self._read
-            return {"page": read(header, payload)}, b""
+            return {"page": read(header, payload), "steps": self._reader.steps.take()}, b""
         except ServiceError as error:
             return {"error": {"code": error.code, "text": str(error)}}, b""
         except RuntimeError as error:
@@ -64,7 +67,8 @@ class Worker:
     def _read(self, header: Header, payload: bytes) -> Prediction:
         started = time.perf_counter()
         parameters = Parameters(tuple(header["languages"]), header["psm"], header["engine"], header["orientation"])
-        image, page_count, warnings = decoding.decode(payload, ImageHeader(**header["image"]))
+        with self._reader.steps.step("decode"):
+            image, page_count, warnings = decoding.decode(payload, ImageHeader(**header["image"]))
         decoded_at = time.perf_counter()
         reading, stamp = self._reader.read(image, parameters, Helpers(self._parent, header["helpers"]))
         _check_complaints()

@@ -59,6 +59,10 @@ SHARED: dict[str, Values] = {
         "serviceAccount": {"annotations": {"a": "b"}},
         "service": {"annotations": {"c": "d"}},
     },
+    "traces": {
+        "tracing": {"endpoint": "http://collector.monitoring:4318", "attributes": {"deployment": "test, one"}},
+        "networkPolicy": {"enabled": True, "collector": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]},
+    },
     "no tests": {"tests": {"enabled": False}},
     "no limits": {"resources": {"limits": None}},
 }

@@ -28,6 +28,7 @@ class Delivery:
     status: int
     when: float  # monotonic
     sound: bool  # its signature holds
+    headers: dict[str, str]
 
     @property
     def job(self) -> str:
@@ -70,7 +71,7 @@ class Receiver:
             self._times[name] = times + 1
         status = self.answers(path, times)
         with self._lock:
-            self.deliveries.append(Delivery(path, name, orjson.loads(body), status, arrived, sound))
+            self.deliveries.append(Delivery(path, name, orjson.loads(body), status, arrived, sound, headers))
         return status
 
 

@@ -76,7 +76,7 @@ async def test_two_versions_use_one_database(store: SqlStore, driver: Driver) ->
 
 async def test_a_schema_that_this_version_cannot_use_is_refused(store: SqlStore, driver: Driver) -> None:
     await driver.write(migrate, BREAKING)
-    with pytest.raises(StartFailed, match=r"has schema 2, which needs a newer version .* \(it knows schema 1\)"):
+    with pytest.raises(StartFailed, match=r"has schema 3, which needs a newer version .* \(it knows schema 2\)"):
         await driver.write(migrate)
 
 

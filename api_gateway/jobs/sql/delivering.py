@@ -12,7 +12,7 @@ from api_gateway.jobs.sql.clock import Now
 from api_gateway.jobs.sql.schema import hooks, jobs
 
 _HOOK = (
-    "id", "kind", "tenant", "job", "url", "body", "attempt", "created", "claimed", "expires", "owner",
+    "id", "kind", "tenant", "job", "url", "body", "attempt", "created", "claimed", "expires", "owner", "trace",
 )  # fmt: skip
 
 
@@ -36,7 +36,9 @@ def claim_hooks(
         return []
     taken = {"owner": owner, "due": Now() + lease_seconds}
     connection.execute(update(hooks).where(hooks.c.id.in_(ids)).values(**taken))
-    with_jobs = select(hooks, jobs.c.expires, Now().label("claimed")).join(jobs, jobs.c.id == hooks.c.job)
+    with_jobs = select(hooks, jobs.c.expires, jobs.c.trace, Now().label("claimed")).join(
+        jobs, jobs.c.id == hooks.c.job
+    )
     rows = connection.execute(with_jobs.where(hooks.c.id.in_(ids)).order_by(hooks.c.created, hooks.c.id))
     return [Hook(**{name: getattr(row, name) for name in _HOOK}) for row in rows]
 

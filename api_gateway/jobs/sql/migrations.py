@@ -86,6 +86,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             "ALTER TABLE usage SET (fillfactor = 20)",
         ),
     ),
+    Migration(("ALTER TABLE jobs ADD COLUMN trace TEXT",)),
 )
 
 

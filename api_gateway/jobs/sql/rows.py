@@ -44,7 +44,7 @@ ALIVE = or_(jobs.c.expires.is_(None), jobs.c.expires > Now())
 _AS_THEY_ARE = (
     "id", "tenant", "batch", "state", "kind", "size", "password", "dpi", "page_count", "pages_total", "pages_done",
     "pages_failed", "attempts", "code", "detail", "webhook_url", "webhook_state", "result_url", "result_state",
-    "ttl_seconds", "created", "started", "finished", "expires",
+    "ttl_seconds", "created", "started", "finished", "expires", "trace",
 )  # fmt: skip
 
 JOB = [jobs.c.options, *(jobs.c[name] for name in _AS_THEY_ARE)]

@@ -62,6 +62,7 @@ jobs = Table(
     Column("started", Double),
     Column("finished", Double),
     Column("expires", Double),
+    Column("trace", Text),  # W3C traceparent of the request that handed it in
     UniqueConstraint("tenant", "idempotency_key", name="jobs_idempotency"),
 )
 

@@ -201,6 +201,7 @@ def _row(job: NewJob, turn: int) -> dict[str, Any]:
         "webhook_url": job.webhook_url,
         "result_url": job.result_url,
         "ttl_seconds": job.ttl_seconds,
+        "trace": job.trace,
     }
 
 

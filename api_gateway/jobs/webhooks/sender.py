@@ -22,6 +22,7 @@ from api_gateway.jobs.webhooks.addresses import Allowed, host_of
 from api_gateway.jobs.webhooks.schedule import pause_after
 from api_gateway.jobs.webhooks.transport import CallFailed, CheckedTransport
 from api_gateway.jobs.webhooks.try_once import Deliver, WebhookCall
+from service_kit import tracing
 
 if TYPE_CHECKING:
     from api_gateway.jobs.job import Hook, HookKind
@@ -121,18 +122,16 @@ class HookSender:
     async def _try(self, hook: Hook, host: str) -> None:
         began = time.monotonic()
         status, cause, is_final = None, None, False
-        try:
-            status = await self._deliver(hook)
-        except CallFailed as failure:
-            cause, is_final = str(failure), failure.is_final
-        except Exception:
-            log.exception("a webhook could not be sent", extra={"job": hook.job})
-            cause = "a fault of the sender"
-        outcome, pause = _outcome(hook, status, is_final=is_final)
-        log.log(
-            logging.INFO if outcome == "delivered" else logging.WARNING,
-            "webhook",
-            extra={
+        with tracing.under(tracing.remote(hook.trace)), tracing.span(hook.kind, "client", host=host) as traced:
+            try:
+                status = await self._deliver(hook)
+            except CallFailed as failure:
+                cause, is_final = str(failure), failure.is_final
+            except Exception:
+                log.exception("a webhook could not be sent", extra={"job": hook.job})
+                cause = "a fault of the sender"
+            outcome, pause = _outcome(hook, status, is_final=is_final)
+            facts = {
                 "kind": hook.kind,
                 "host": host,
                 "outcome": outcome,
@@ -141,8 +140,11 @@ class HookSender:
                 "attempt": hook.attempt,
                 "seconds": round(time.monotonic() - began, 3),
                 "job": hook.job,
-            },
-        )
+            }
+            log.log(logging.INFO if outcome == "delivered" else logging.WARNING, "webhook", extra=facts)
+            tracing.add(**{name: value for name, value in facts.items() if value is not None})
+            if outcome != "delivered":
+                traced.fail(cause or f"status {status}")
         self._count(outcome)
         await self._mark(hook, outcome, pause)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from api_gateway.jobs.webhooks.signing import secrets_of, signed_headers
 from api_gateway.jobs.webhooks.transport import CallFailed, CheckedTransport
+from service_kit import tracing
 
 if TYPE_CHECKING:
     import httpcore
@@ -36,6 +37,7 @@ class WebhookCall:
         headers = {
             "content-type": "application/json",
             **signed_headers(secrets, hook.id, int(hook.claimed), hook.body),
+            **dict(tracing.headers()),
         }
         status = None
         try:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from api_gateway.documents.document import Document
 from api_gateway.documents.fanout import UNSENT, Fanout
@@ -19,7 +19,7 @@ from api_gateway.jobs.worker.lease import Lease
 from api_gateway.jobs.worker.picture import PictureSink, PictureSource
 from api_gateway.jobs.worker.recorder import JobRecorder
 from api_gateway.uploads.spool import RequestFolder, Spool
-from service_kit import context
+from service_kit import context, tracing
 from service_kit.deadline import Deadline
 from service_kit.errors import ServiceError
 
@@ -40,6 +40,7 @@ log = logging.getLogger("jobs")
 _NO_DEADLINE_SECONDS = 10 * 365 * 86400.0  # each page has a deadline of its own
 _STARTS_SECONDS = 60.0  # for a splitter to be started twice, and a margin
 _MOST_QUESTIONS = 4  # to the splitter for one page: to open the file and to take out the page, both twice
+_FAILURES = ("failed", "error", "lost", "unavailable")  # outcomes that a trace shows as errors
 _LET_GO_SECONDS = 2.0  # for the store to answer when a job is let go
 
 
@@ -128,6 +129,10 @@ class JobAttempt:
     async def run(self) -> AttemptEnded:
         job, began = self.claim.job, time.monotonic()
         context.enter(context.RequestContext(id=job.id, deadline=Deadline(_NO_DEADLINE_SECONDS)))
+        traced = tracing.begin("job attempt", {"traceparent": job.trace} if job.trace else {}, "consumer")
+        if self.claim.number == 1:
+            waited = max(0.0, time.time() - job.created)
+            tracing.past("wait for a worker", began - waited, began, tracing.remote(job.trace), job=job.id)
         ended = await self._until_it_ends()
         if ended.outcome == "failed":
             ended = await self._fail(ended)
@@ -139,18 +144,19 @@ class JobAttempt:
             self._leaving.cancel()
         if ended.outcome in ("refused", "released", "limited"):
             await self._let_go(self._pauses.next() if ended.outcome == "refused" else 0)
-        log.info(
-            "job",
-            extra={
-                "job": job.id,
-                "tenant": job.tenant,
-                "outcome": ended.outcome,
-                **({"code": ended.code} if ended.code else {}),
-                "attempt": self.claim.number,
-                "pages": self._recorder.stored,
-                "seconds": round(time.monotonic() - began, 4),
-            },
-        )
+        facts: dict[str, Any] = {
+            "job": job.id,
+            "tenant": job.tenant,
+            "outcome": ended.outcome,
+            **({"code": ended.code} if ended.code else {}),
+            "attempt": self.claim.number,
+            "pages": self._recorder.stored,
+            "seconds": round(time.monotonic() - began, 4),
+        }
+        log.info("job", extra=facts)
+        if traced is not None:
+            traced.end(facts, ended.code or ended.outcome if ended.outcome in _FAILURES else None)
+            traced.leave()
         return ended
 
     async def _until_it_ends(self) -> AttemptEnded:
@@ -225,7 +231,8 @@ class JobAttempt:
         assert job.kind != "picture"  # noqa: S101 - narrows the type
         with contextlib.closing(RequestFolder(tools.spool)) as folder, tools.disk.take(0) as disk:
             async with Document(tools.documents, job.id, deadline) as document:
-                path = await self._file(folder, disk)
+                with tracing.span("read file"):
+                    path = await self._file(folder, disk)
                 if claim.careful:
                     await self._lease.write(lambda: tools.store.begin_page(claim, OPENING))
                 self._lease.check()

@@ -114,6 +114,7 @@ API_GATEWAY_{{ snakecase $key | upper }}: {{ $value | quote }}
 API_GATEWAY_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- end }}
 {{- end }}
+{{- include "api-gateway.tracing" . }}
 {{- end }}
 
 {{- /* Settings that are files of the Secret for TLS, and their names in it. */}}

@@ -182,6 +182,9 @@ config.jobsUrlAllow: JOBS_URL_ALLOW: {{ . }} is neither a host nor a network
 {{- with include "api-gateway.jobEgress" . | trim }}
 {{ . }}
 {{- end }}
+{{- with include "api-gateway.traceEgress" . | trim }}
+{{ . }}
+{{- end }}
 {{- with .Values.networkPolicy.extraEgress }}
 {{ toYaml . }}
 {{- end }}

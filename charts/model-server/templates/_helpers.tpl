@@ -131,6 +131,7 @@ MODEL_SERVER_{{ snakecase $key | upper }}: {{ $value | quote }}
 MODEL_SERVER_{{ snakecase $key | upper }}: {{ toJson $value | quote }}
 {{- end }}
 {{- end }}
+{{- include "model-server.tracing" . }}
 {{- end }}
 
 {{- /* 0: none. */}}
