@@ -18,6 +18,7 @@ from api_gateway.documents.composer import Composer
 from api_gateway.documents.document import Documents
 from api_gateway.exchange import Services
 from api_gateway.metrics import GatewayMetrics
+from api_gateway.openapi import TAGS, DescribedApi
 from api_gateway.routes import (
     azure,
     backlog,
@@ -32,6 +33,7 @@ from api_gateway.routes import (
     page,
     previews,
     prometheus,
+    reference,
     tika,
 )
 from api_gateway.routes import jobs as jobs_route
@@ -115,11 +117,13 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         ):
             yield
 
-    app = FastAPI(
+    app = DescribedApi(
         title="OCR gateway",
         summary="Send a picture or a document, get its text.",
+        openapi_tags=TAGS,
         version="0.1.0",
         openapi_url=None if settings.jobs_role == "worker" else "/openapi.json",
+        docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
         middleware=[  # outermost first
@@ -149,6 +153,7 @@ def make_app(settings: GatewaySettings, drain: Drain) -> FastAPI:
         guard = [Depends(key_check(lambda: keys.value))] if keys.value else []
         for router in _guarded(services, InstalledLanguages(model_server), jobs):
             app.include_router(router, dependencies=guard)
+        app.include_router(reference.make_router())
         if settings.page:
             app.include_router(page.make_router(settings))
     app.state.backlog = jobs.backlog.seen if jobs else None

@@ -329,17 +329,24 @@ RELAYED = {
 }
 
 
+# What the model server's own codes mean; the others have a class here.
+_TEXTS = {
+    "not_an_image": "Unknown file format. Supported: PNG, JPEG, TIFF, WebP, BMP, GIF, PNM, HEIC, AVIF and PDF.",
+    "unsupported_format": "Pictures of this kind are not read.",
+    "damaged_image": "The picture is damaged or cut short.",
+    "worker_failed": "The worker failed on this page.",
+    "worker_crashed": "The worker crashed on this page.",
+    "out_of_memory": "The page needed more memory than a worker may have.",
+    "engine_failed": "The engine could not read the whole page.",
+}
+
+
 def of_splitter(code: str, text: str | None) -> ServiceError:
     """The error for a code that the splitter's child sends; pictures have the model server's codes."""
     if code in RELAYED and code not in FROM_SPLITTER:
-        return Relayed(RELAYED[code], code, text or _OF_PICTURES[code], None)
+        return Relayed(RELAYED[code], code, text or _TEXTS[code], None)
     return FROM_SPLITTER.get(code, DamagedPage)(text)
 
-
-_OF_PICTURES = {
-    "not_an_image": "Unknown file format. Supported: PNG, JPEG, TIFF, WebP, BMP, GIF, PNM, HEIC, AVIF and PDF.",
-    "damaged_image": "The picture is damaged or cut short.",
-}
 
 # Errors of pages of jobs alone.
 WORKER_LOST = "worker_lost"  # two workers died while they read the page
@@ -374,6 +381,7 @@ _OF_JOBS = (NotFinished, JobCancelled, JobFailed, BadJobRequest, BadWebhookUrl)
 _NO_OUTCOMES = (ServiceError, Relayed, DocumentError, *_OF_PAGES, *_OF_JOBS)
 # Of two classes with one code, such as PagesNotRead, the first one in the tree counts.
 _STATUSES = {error.code: error.status for error in reversed(tree(ServiceError))} | RELAYED
+TEXTS = {error.code: error.text for error in reversed(tree(ServiceError))} | _TEXTS  # what each code means
 OUTCOMES = {(error.status, error.code) for error in tree(ServiceError) if error not in _NO_OUTCOMES} | {
     (status, code) for code, status in RELAYED.items()
 }

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api_gateway.documents.document import Document
 from api_gateway.exchange import document_deadline, receiving
+from api_gateway.http_answer import TOTAL_HEADER
 from api_gateway.uploads.spool import RequestFolder
 from service_kit.errors import ServiceError
 
@@ -44,6 +45,7 @@ class PreviewAnswer(Response):
         self._width = width
         self._folder = RequestFolder(services.settings.spool)
         self._started = False
+        self._head = {"content-type": MEDIA_TYPE}
         self._drawn = self._failed = 0
         self.background = None
 
@@ -60,6 +62,7 @@ class PreviewAnswer(Response):
             async with Document(services.documents, context.id, context.deadline) as document:
                 path = await _stored(upload, memory)
                 numbers = await document.open(path, kind, upload.password, self._pages)
+                self._head[TOTAL_HEADER] = str(len(numbers))
                 try:
                     for number in numbers:
                         await self._send_page(document, number, send, may_fail=kind != "picture")
@@ -94,7 +97,7 @@ class PreviewAnswer(Response):
     async def _send_line(self, value: dict[str, Any], send: Send, *, last: bool = False) -> None:
         if not self._started:
             self._started = True
-            headers = [(b"content-type", MEDIA_TYPE.encode())]
+            headers = [(name.encode(), text.encode()) for name, text in self._head.items()]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
         body = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
         await send({"type": "http.response.body", "body": body, "more_body": not last})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from api_gateway.errors import PagesFailed
+from api_gateway.errors import TEXTS, PagesFailed
 from api_gateway.schemas import Problem
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from service_kit.errors import ServiceError
 
 MEDIA_TYPE = "application/problem+json"
+_WORD = re.compile(r"[a-z_]+")
+_ONLY_CODES = re.compile(r"[a-z_]+([,;] (of jobs: )?[a-z_]+)*")
 
 
 def render(error: ServiceError, request: RequestContext, detail: str | None = None) -> tuple[str, bytes]:
@@ -32,12 +35,26 @@ def render(error: ServiceError, request: RequestContext, detail: str | None = No
     return MEDIA_TYPE, orjson.dumps(body)
 
 
+def explained(text: str) -> str:
+    """A description of an error status, with the meaning of each code in it."""
+    found = [code for code in dict.fromkeys(_WORD.findall(text)) if code in TEXTS]
+    if not found:
+        return text
+    meanings = "\n".join(f"- `{code}`: {TEXTS[code]}" for code in found)
+    return meanings if _ONLY_CODES.fullmatch(text) else f"{text}\n\n{meanings}"
+
+
 def responses(codes: dict[int, str]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for statuses, each with its stable codes."""
-    retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
+    retry = {
+        "Retry-After": {
+            "description": "Seconds to wait before the next attempt.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    }
     return {
         status: {
-            "description": text,
+            "description": explained(text),
             "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
             **({"headers": retry} if status in (429, 503) else {}),
         }

@@ -121,6 +121,7 @@ class OcrQuery(BaseModel):
         return Parameters(tuple(self.languages.split(",")), int(self.psm), self.engine, self.orientation)
 
 
+_REQUEST_ID = "0f6d9a52c1b84e7fa3b0c9d1e2f3a4b5"
 Confidence = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -130,7 +131,7 @@ class WordSchema(BaseModel):
     __qualname__ = "Word"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__)
 
-    text: str = Field(examples=["Total"])
+    text: str = Field(description="The word as it is read.", examples=["Total"])
     confidence: Confidence = Field(description="The engine's confidence, 0 to 100.", examples=[96.1])
     bbox: tuple[int, int, int, int] = Field(
         description="x0, y0, x1, y1 in pixels from the upper left corner of the picture as it was sent, "
@@ -154,8 +155,8 @@ class NeuralSchema(BaseModel):
     __qualname__ = "Neural"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__)
 
-    name: str = Field(examples=["PP-OCRv6 small"])
-    runtime: str = Field(examples=["openvino 2026.4.1"])
+    name: str = Field(description="Name of its models.", examples=["PP-OCRv6 small"])
+    runtime: str = Field(description="What runs the models, and its version.", examples=["openvino 2026.4.1"])
     precision: str = Field(description="Of its arithmetic; texts may differ in a character.", examples=["bf16"])
     weights: dict[str, str] = Field(description="SHA-256 of each model file.")
 
@@ -166,7 +167,7 @@ class ModelSchema(BaseModel):
     __qualname__ = "Model"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__, protected_namespaces=())
 
-    name: str = Field(examples=["ocr-model"])
+    name: str = Field(description="The model's name on the model server.", examples=["ocr-model"])
     engine: EngineName = Field(description="The engine that was used.", examples=["auto"])
     tesseract: str | None = Field(
         description="Version of Tesseract; null if it did not read the page.", examples=["5.5.4"]
@@ -177,31 +178,40 @@ class ModelSchema(BaseModel):
 
 
 class PageSchema(BaseModel):
-    """One page of the file."""
+    """One page of the file, and its outcome."""
 
     __qualname__ = "Page"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__)
 
-    page: int = Field(ge=1, description="Its number in the file.")
-    status: Literal["ok", "failed"] = Field(description="Outcome of the page.")
+    page: int = Field(ge=1, description="Its number in the file.", examples=[1])
+    status: Literal["ok", "failed"] = Field(
+        description="Whether the page was read; a failed one has `code` and `detail`."
+    )
     source: Source = Field(
         description="`embedded`: the PDF's own text, with confidence 100. `mixed`: some words are embedded, "
         "others recognised; each says which. `ocr`: all are recognised."
     )
     width: int | None = Field(
-        ge=1, description="Pixels of the picture, turned by its EXIF; null for a failed page that was not opened."
+        ge=1,
+        description="Pixels of the picture, turned by its EXIF; null for a failed page that was not opened.",
+        examples=[576],
     )
-    height: int | None = Field(ge=1, description="Pixels of the picture.")
-    dpi: float | None = Field(description="Pixels per inch: of a drawn page of a PDF, or as a TIFF gives it.")
+    height: int | None = Field(ge=1, description="Pixels of the picture from top to bottom.", examples=[840])
+    dpi: float | None = Field(
+        description="Pixels per inch: of a drawn page of a PDF, or as a TIFF gives it.", examples=[300]
+    )
     rotation: Literal[0, 90, 180, 270] = Field(
         description="By how many degrees clockwise the picture must be turned to be upright. Boxes, `width` and "
         "`height` are those of the picture as it was sent."
     )
     skew: float = Field(description="By how many degrees the lines of the upright picture fall to the right.")
-    text: str
-    confidence: Confidence | None = Field(description="Mean over the words; null without words.")
-    words: list[WordSchema]
-    duration_seconds: float = Field(ge=0, description="Time for decoding and recognition.")
+    text: str = Field(
+        description="Text of the page: one line per line of text, blank lines between paragraphs.",
+        examples=["HELLO 2026\n"],
+    )
+    confidence: Confidence | None = Field(description="Mean over the words; null without words.", examples=[95.2])
+    words: list[WordSchema] = Field(description="All words in reading order, each with its position.")
+    duration_seconds: float = Field(ge=0, description="Time for decoding and recognition.", examples=[0.41])
     attempts: int = Field(
         ge=0, description="How many times a model server began to read it; 0 if all text is known to be embedded."
     )
@@ -223,10 +233,14 @@ class OcrAnswer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    request_id: str = Field(description="Also in the header X-Request-ID, and in the logs of both services.")
+    request_id: str = Field(
+        description="Also in the header X-Request-ID, and in the logs of both services.", examples=[_REQUEST_ID]
+    )
     status: Literal["complete", "partial"] = Field(description="`partial`: a page failed; see its status.")
     text: str = Field(examples=["HELLO 2026\n"], description="Text of all pages, separated by form feeds.")
-    confidence: Confidence | None = Field(description="Mean over the words, 0 to 100; null without words.")
+    confidence: Confidence | None = Field(
+        description="Mean over the words, 0 to 100; null without words.", examples=[95.2]
+    )
     pages: list[PageSchema] = Field(
         description="The requested pages, in the requested order; for a picture the first."
     )
@@ -242,7 +256,7 @@ class TesseractSchema(BaseModel):
     __qualname__ = "Tesseract"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__)
 
-    version: str = Field(examples=["5.5.4"])
+    version: str = Field(description="Version of the program.", examples=["5.5.4"])
     languages: dict[str, str] = Field(description="SHA-256 of each language's data.")
 
 
@@ -252,7 +266,7 @@ class NeuralOffer(NeuralSchema):
     __qualname__ = "NeuralLanguages"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__)
 
-    languages: list[str] = Field(examples=[["deu", "eng"]])
+    languages: list[str] = Field(description="Languages that it reads.", examples=[["deu", "eng"]])
 
 
 class Languages(BaseModel):
@@ -266,30 +280,34 @@ class Languages(BaseModel):
         examples=[{"deu": ["tesseract"], "eng": ["tesseract", "neural"]}],
     )
     engine: EngineName = Field(description="The engine for requests that name none.")
-    engines: list[EngineName] = Field(description="Those that can be asked for.")
-    tesseract: TesseractSchema
-    neural: NeuralOffer | None = Field(description="Null if it is not installed.")
+    engines: list[EngineName] = Field(description="Engines that a request can name.")
+    tesseract: TesseractSchema = Field(description="Tesseract's version and its languages.")
+    neural: NeuralOffer | None = Field(description="The neural engine; null if it is not installed.")
     orientation: str | None = Field(
         description="SHA-256 of the model that finds turned pages; null if it is not installed."
     )
     formats: list[str] = Field(description="Supported formats of pictures.", examples=[["png", "jpeg"]])
-    max_megapixels: float
-    max_image_mib: float
+    max_megapixels: float = Field(description="Largest picture, in millions of pixels.", examples=[40])
+    max_image_mib: float = Field(description="Largest file of a picture, in MiB.", examples=[20])
 
 
 class Health(BaseModel):
-    status: Literal["alive", "serving", "ready"]
+    """The answer to a probe."""
+
+    status: Literal["alive", "serving", "ready"] = Field(description="What the probe asked for is true.")
 
 
 class Problem(BaseModel):
     """RFC 9457 problem details."""
 
-    type: Literal["about:blank"]
+    type: Literal["about:blank"] = Field(description="Always this: `code` tells the errors apart.")
     title: str = Field(description="The status in words.", examples=["Unsupported Media Type"])
-    status: int = Field(examples=[415])
-    detail: str = Field(description="What is wrong, for people.")
+    status: int = Field(description="The HTTP status, as a number.", examples=[415])
+    detail: str = Field(description="What is wrong, for people.", examples=["Unknown file format."])
     code: str = Field(description="What is wrong, for programs; codes are stable.", examples=["not_an_image"])
-    request_id: str
+    request_id: str = Field(
+        description="Id of the request, also in the header X-Request-ID and in the logs.", examples=[_REQUEST_ID]
+    )
     pages: list[dict[str, int | str]] | None = Field(
         default=None, description="Only for pages_failed: each failed page with its code and detail."
     )

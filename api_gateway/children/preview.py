@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from PIL import Image
 
-_MOST_HEIGHT = 8000
+_MOST_HEIGHT = 16_000  # some graphics cards show no more
 _MOST_PIXELS = 6_000_000  # A4 at a width of 2000 has 5.7
-_QUALITY = 80
+_QUALITIES = (80, 50, 20)
+_MOST_BYTES = 2_000_000  # else a lower quality: only noise has more
 
 
 class Preview(NamedTuple):
@@ -30,6 +31,11 @@ def size_within(sides: tuple[float, float], width: int) -> tuple[int, int]:
 
 
 def encoded(image: Image.Image) -> Preview:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=_QUALITY)
-    return Preview(image.width, image.height, stream.getvalue())
+    jpeg = b""
+    for quality in _QUALITIES:
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=quality)
+        jpeg = stream.getvalue()
+        if len(jpeg) <= _MOST_BYTES:
+            break
+    return Preview(image.width, image.height, jpeg)

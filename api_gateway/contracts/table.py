@@ -99,4 +99,7 @@ def responses(name: Name, codes: Mapping[int, str]) -> dict[int | str, dict[str,
     if found.render is problem.render:
         return problem.responses(dict(codes))
     media_type = found.error_type.partition(";")[0]
-    return {status: {"description": text, "content": {media_type: {}}} for status, text in codes.items()}
+    return {
+        status: {"description": problem.explained(text), "content": {media_type: {}}}
+        for status, text in codes.items()
+    }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from service_kit.deadline import Deadline
 
 _PREVIEW_COPIES = 3  # bytes, text and the line of the answer
-_PREVIEW_BYTES = 16 * MIB  # for a preview and its copies; a scan of 6 megapixels has a tenth
+_PREVIEW_BYTES = 10 * MIB  # for the largest preview and its copies; usual ones have a tenth
 
 
 class Documents:
@@ -121,13 +121,13 @@ class Document:
 
     @contextlib.asynccontextmanager
     async def preview(self, number: int, width: int) -> AsyncIterator[splitter.PreviewImage]:
-        """A page drawn for people; its memory is counted while the context lasts. Pages that are read come first.
+        """A page drawn for people; its memory is counted while the context lasts.
 
         Raises:
             As `Splitter.preview`.
         """
         deadline = self._deadline
-        with await self._shared.sources.pages.wait(_PREVIEW_BYTES, deadline=deadline, later=True) as share:
+        with await self._shared.sources.pages.wait(_PREVIEW_BYTES, deadline=deadline) as share:
             if not deadline.left():  # otherwise a splitter would be started and killed for each remaining page
                 raise DeadlineExceeded
             drawn = await self._splitter.preview(number, deadline, width)

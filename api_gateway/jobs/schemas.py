@@ -82,7 +82,9 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     status: Annotated[list[State], Field(description="Only jobs with one of these statuses.", max_length=6)] = []
-    batch: Annotated[str | None, Field(description="Only jobs of this batch.", pattern=_ID_PATTERN)] = None
+    batch: Annotated[
+        str | None, Field(description="Only jobs of the batch with this id.", pattern=_ID_PATTERN)
+    ] = None
     limit: Annotated[int, Field(description="Most jobs in one answer.", ge=1, le=100)] = 20
     after: Annotated[
         str | None, Field(description="`next` of the answer before: the jobs behind it.", pattern=_ID_PATTERN)
@@ -90,29 +92,33 @@ class ListQuery(BaseModel):
 
 
 class JobSchema(BaseModel):
-    """A job."""
+    """A job: a document that is read in the background."""
 
     __qualname__ = "Job"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__)
 
-    id: str = Field(examples=[_ID])
+    id: str = Field(description="Id of the job, for its other addresses.", examples=[_ID])
     status: State = Field(
         description="`queued`, `running`; final: `complete`, `partial` (pages failed), `failed`, `cancelled`."
     )
-    batch: str | None = Field(description="The same for all files of one request; null for a single file.")
+    batch: str | None = Field(
+        description="The same for all files of one request; null for a single file.", examples=[None]
+    )
     pages_total: int | None = Field(
         ge=0, description="Pages to read; null until the file was opened.", examples=[12]
     )
     pages_done: int = Field(ge=0, description="Pages with an outcome, also the failed ones.")
-    pages_failed: int = Field(ge=0)
+    pages_failed: int = Field(ge=0, description="Pages that could not be read.")
     position: int | None = Field(
         ge=0, description="Queued jobs before this one; null if it is not queued, and in lists and events."
     )
     attempts: int = Field(ge=0, description="Workers that were lost in this job before a page was stored.")
-    created: str = Field(description="RFC 3339, UTC.", examples=[_TIME])
-    started: str | None = Field(examples=[_TIME])
-    finished: str | None = Field(examples=[_TIME])
-    expires: str | None = Field(description="When job, file and pages are removed; null before the end.")
+    created: str = Field(description="When it was submitted: RFC 3339, UTC.", examples=[_TIME])
+    started: str | None = Field(description="When a worker began it; null before.", examples=[_TIME])
+    finished: str | None = Field(description="When it ended; null before the end.", examples=[_TIME])
+    expires: str | None = Field(
+        description="When job, file and pages are removed; null before the end.", examples=[_TIME]
+    )
     webhook: DeliveryState | None = Field(description="How the webhook was delivered; null if there is none yet.")
     result_put: DeliveryState | None = Field(
         default=None, description="Only with `result_url`: how the result was put there; null if it was not yet."
@@ -127,8 +133,8 @@ class BatchSchema(BaseModel):
     __qualname__ = "Batch"  # in the OpenAPI document
     model_config = ConfigDict(extra="forbid", title=__qualname__)
 
-    batch: str
-    jobs: list[JobSchema]
+    batch: str = Field(description="Id of the batch, for `GET /gateway/jobs?batch=`.", examples=[_ID])
+    jobs: list[JobSchema] = Field(description="One job for each file.")
 
 
 class JobList(BaseModel):
@@ -136,7 +142,7 @@ class JobList(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    jobs: list[JobSchema]
+    jobs: list[JobSchema] = Field(description="Jobs of this API key, the newest first.")
     next: str | None = Field(description="`after` of the next request; null if there are no more.")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api_gateway.auth import tenant_of
@@ -50,6 +50,8 @@ _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 # Features that this service has anyway, or that change nothing about the text.
 _FEATURES = frozenset({"ocrHighResolution", "languages", "styleFont"})
 Tenant = Annotated[str, Depends(tenant_of)]
+Model = Annotated[str, Path(description=f"Name of the model: {' or '.join(MODELS)}.", examples=[MODELS[0]])]
+ResultId = Annotated[str, Path(description="Id of the operation, from its Operation-Location.")]
 
 
 def make_router(
@@ -72,7 +74,7 @@ def make_router(
         return job
 
     async def analyze(
-        request: Request, model: str, query: Annotated[AnalyzeQuery, Query()], tenant: Tenant
+        request: Request, model: Model, query: Annotated[AnalyzeQuery, Query()], tenant: Tenant
     ) -> Response:
         _check(model, query)
         order = Order(
@@ -97,7 +99,7 @@ def make_router(
         return Response(status_code=202, headers={"Operation-Location": where, "Retry-After": "1"})
 
     async def result(
-        model: str, result_id: str, query: Annotated[AnalyzeQuery, Query()], tenant: Tenant
+        model: Model, result_id: ResultId, query: Annotated[AnalyzeQuery, Query()], tenant: Tenant
     ) -> Response:
         job = await found(tenant, model, result_id)
         if job.state != "complete":
@@ -107,13 +109,13 @@ def make_router(
         head = orjson.dumps(_operation(job))[:-1] + b',"analyzeResult":'
         return AzureResult(settings, services.admission, store, job, shape, head)
 
-    async def pdf(model: str, result_id: str, tenant: Tenant) -> Response:
+    async def pdf(model: Model, result_id: ResultId, tenant: Tenant) -> Response:
         job = await found(tenant, model, result_id)
         return JobResult(
             settings, services.admission, services.composer, store, job, current(), name="pdf", allow_partial=False
         )
 
-    async def remove(model: str, result_id: str, tenant: Tenant) -> Response:
+    async def remove(model: Model, result_id: ResultId, tenant: Tenant) -> Response:
         job = await found(tenant, model, result_id)
         await remove_whole(store, job, cancelled)
         watch.wake()
@@ -124,20 +126,33 @@ def make_router(
         add = partial(router.add_api_route, response_class=Response)
         results = f"{prefix}/documentModels/{{model}}/analyzeResults/{{result_id}}"
         add(f"{prefix}/documentModels/{{model}}:analyze", analyze, methods=["POST"], status_code=202,
-            summary="Analyze a document", responses={202: _ACCEPTED, **docs.errors_of_call("azure")},
+            summary="Analyze a document", description=_ANALYZE,
+            responses={202: _ACCEPTED, **docs.errors_of_call("azure")},
             openapi_extra={"requestBody": _BODY, "parameters": docs.FILE["parameters"]})  # fmt: skip
         add(results, result, methods=["GET"], summary="The state of an operation, and its result",
-            responses={**docs.answer("application/json", "The operation."), **asked})  # fmt: skip
+            description="While the operation runs, `Retry-After` says when to ask again.",
+            responses={**docs.answer("application/json", _OPERATION), **asked})  # fmt: skip
         add(f"{results}/pdf", pdf, methods=["GET"], summary="The document as a searchable PDF",
-            responses={**docs.answer("application/pdf", "It."), **docs.errors_of_result("azure")})  # fmt: skip
+            description="The pages as they were sent, with invisible text over their pictures.",
+            responses={**docs.answer("application/pdf", "The searchable PDF."),
+                       **docs.errors_of_result("azure")})  # fmt: skip
         add(results, remove, methods=["DELETE"], status_code=204, responses=asked,
-            summary="Remove an operation and its result")  # fmt: skip
+            summary="Remove an operation and its result",
+            description="An operation that is still running is cancelled.",
+            response_description="The operation, its file and its result are removed.")  # fmt: skip
     return router
 
 
+_ANALYZE = "The client asks for the result at `Operation-Location` until its status is final."
+_OPERATION = "The operation: `status`, and `analyzeResult` or `error` when it has ended."
 _ACCEPTED = {
-    "description": "The operation is queued.",
-    "headers": {"Operation-Location": {"description": "Where its result is.", "schema": {"type": "string"}}},
+    "description": "The operation is queued, and can be asked for.",
+    "headers": {
+        "Operation-Location": {
+            "description": "Where the operation and its result are.",
+            "schema": {"type": "string"},
+        }
+    },
 }
 _BODY = {
     "required": True,
@@ -146,10 +161,12 @@ _BODY = {
             "schema": {
                 "type": "object",
                 "required": [_FIELD],
-                "properties": {_FIELD: {"type": "string", "format": "byte"}},
+                "properties": {_FIELD: {"type": "string", "format": "byte", "description": "The file in base64."}},
             }
         },
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        "application/octet-stream": {
+            "schema": {"type": "string", "format": "binary", "description": "The file itself."}
+        },
     },
 }
 

@@ -24,6 +24,8 @@ def make_router(latest: Callable[[], Backlog | None]) -> APIRouter:
     @router.get(
         BACKLOG_PATH,
         summary="Queued and running jobs and unread pages, of all API keys together",
+        description="For autoscalers such as KEDA. No API key is needed.",
+        response_description="The sums: `queued`, `running`, `unfinished` (both together) and `pages_unread`.",
         responses={503: {"description": "The database of jobs does not answer."}},
     )
     async def backlog() -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from api_gateway.contracts.table import responses
@@ -9,18 +10,24 @@ from api_gateway.routes import ocr_docs
 from api_gateway.routes.jobs_docs import RESULT_ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from api_gateway.contracts.table import Name
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FILE = {"type": "string", "format": "binary", "description": "The picture or the document."}
 _STORE = {503: "store_unavailable, not_ready"}
 FILE: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}},
+    "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}},
     "parameters": ocr_docs.HEADERS,
 }
 
 
-def form(field: str, texts: tuple[str, ...] = ()) -> dict[str, Any]:
-    properties = {field: _BINARY["schema"], **{name: {"type": "string", "maxLength": 1024} for name in texts}}
+def form(field: str, texts: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """A body with a file, and other fields with what each is."""
+    properties = {
+        field: _FILE,
+        **{name: {"type": "string", "maxLength": 1024, "description": text} for name, text in texts.items()},
+    }
     schema = {"type": "object", "required": [field], "properties": properties}
     return {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}},

@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 def make_router(model_server: ModelServer, drain: Drain) -> APIRouter:
     router = APIRouter(tags=["Operation"])
 
-    @router.get("/health/live", summary="Whether the process answers")
+    @router.get(
+        "/health/live",
+        summary="Whether the process answers",
+        response_description="The process answers.",
+        description="For liveness probes: a gateway that does not answer should be restarted.",
+    )
     async def live() -> Health:
         return Health(status="alive")
 
     @router.get(
         "/health/serving",
-        summary="Whether requests are accepted; a Kubernetes Service sends them only to gateways that accept them",
+        summary="Whether requests are accepted",
+        description="For readiness probes. It does not ask the model server.",
+        response_description="Requests are accepted.",
         responses=responses({503: "not_ready: shutting down"}),
     )
     async def serving() -> Health:
@@ -35,6 +42,8 @@ def make_router(model_server: ModelServer, drain: Drain) -> APIRouter:
     @router.get(
         "/health/ready",
         summary="Whether pictures can be read now",
+        description="It asks the model server. Use it to wait until a new installation works.",
+        response_description="Pictures can be read now.",
         responses=responses({503: "not_ready: shutting down, or the model server is not ready"}),
     )
     async def ready() -> Health:

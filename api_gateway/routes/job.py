@@ -48,6 +48,7 @@ def make_router(
     @router.get(
         f"{_PATH}",
         summary="The status of a job",
+        description="Its progress in pages, and what became of it.",
         response_model=JobSchema,
         responses={200: docs.STATUS, **responses(docs.JOB_ERRORS)},
     )
@@ -58,6 +59,7 @@ def make_router(
     @router.get(
         f"{_PATH}/result",
         summary="The text of a job, in any format",
+        description="The format may be another one than was asked for when the job was submitted.",
         response_class=Response,
         responses={200: docs.RESULT, **responses(docs.RESULT_ERRORS)},
     )
@@ -83,6 +85,8 @@ def make_router(
     @router.get(
         f"{_PATH}/events",
         summary="The progress of a job, as server-sent events",
+        description="The connection stays open until the job has ended. A client that lost its connection sends "
+        "the id of the last event that arrived, and goes on behind it.",
         response_class=Response,
         responses={200: docs.EVENTS, **responses(docs.EVENTS_ERRORS)},
     )
@@ -97,7 +101,10 @@ def make_router(
     @router.delete(
         f"{_PATH}",
         status_code=204,
-        summary="Cancel a job that is queued or running; remove one that has ended, with its file and its pages",
+        summary="Cancel or remove a job",
+        description="A job that is queued or running is cancelled, and stays in the list. One that has ended is "
+        "removed with its file and its pages.",
+        response_description="The job is cancelled or removed.",
         response_class=Response,
         responses=responses(docs.JOB_ERRORS),
     )

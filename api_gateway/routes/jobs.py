@@ -29,6 +29,8 @@ def make_router(installed: InstalledLanguages, submitting: Submitting) -> APIRou
         JOBS_PATH,
         status_code=202,
         summary="Submit one or several pictures or documents, to be read later",
+        description="All files of a request are stored, or none. The answer comes before they are read: a "
+        "webhook, `GET /gateway/jobs/{job_id}` or its events tell when they are.",
         response_class=JSONResponse,
         responses={202: SUBMITTED, **responses(docs.SUBMIT_ERRORS)},
         openapi_extra={"requestBody": docs.BODY, "parameters": docs.SUBMIT_HEADERS},
@@ -49,6 +51,8 @@ def make_router(installed: InstalledLanguages, submitting: Submitting) -> APIRou
     @router.get(
         JOBS_PATH,
         summary="List jobs, the newest first",
+        description="Only the jobs of the request's API key.",
+        response_description="One page of the list.",
         response_model=JobList,
         responses=responses(docs.LIST_ERRORS),
     )

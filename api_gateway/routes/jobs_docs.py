@@ -51,8 +51,12 @@ RESULT_ERRORS = {
     422: "pages_failed; a failed job's code, also document_kills_worker: three workers were lost in it",
 }
 STATUS: dict[str, Any] = {
+    "description": "The job as it is now.",
     "headers": {
-        "Retry-After": {"description": "Not for a final status.", "schema": {"type": "integer", "minimum": 1}}
+        "Retry-After": {
+            "description": "Seconds until the status is worth asking for again; absent for a final status.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
     },
     "content": {"application/json": {"schema": JobSchema.model_json_schema()}},
 }
@@ -62,5 +66,5 @@ RESULT: dict[str, Any] = {
 }
 EVENTS: dict[str, Any] = {
     "description": "Events `progress` and at last `end`, with the job's JSON as data; their id is `pages_done`.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "content": {"text/event-stream": {"schema": {"type": "string", "description": "Server-sent events."}}},
 }

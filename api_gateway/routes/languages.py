@@ -19,7 +19,9 @@ def make_router(model_server: ModelServer) -> APIRouter:
 
     @router.get(
         "/gateway/languages",
-        summary="Engines and their languages with the SHA-256 of their data; supported formats and limits",
+        summary="Engines and their languages, supported formats and limits",
+        description="What this server can read, with the SHA-256 of its data: enough to know that two are alike.",
+        response_description="What the model server can read.",
         responses=responses({401: "unauthorized", 503: "model_server_unreachable, not_ready"}),
     )
     async def languages() -> Languages:

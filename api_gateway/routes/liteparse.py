@@ -38,12 +38,13 @@ def make_router(services: Services, installed: InstalledLanguages) -> APIRouter:
     @router.post(
         "/liteparse/ocr",
         summary="The words of a picture",
+        description="LiteParse sends each page of a document as a picture, and puts the words at their places.",
         response_class=Response,
         responses={
             **docs.answer("application/json", '`{"results": [{"text", "bbox", "confidence"}]}`'),
             **docs.errors_of_call("liteparse"),
         },
-        openapi_extra=docs.form("file", ("language",)),
+        openapi_extra=docs.form("file", {"language": "Language on the picture, such as `en` or `deu`."}),
     )
     async def ocr(request: Request) -> Response:
         body = partial(Form, request.headers.get("content-type"), fields=_FIELDS)

@@ -24,7 +24,7 @@ _BODY = {
                 "type": "object",
                 "required": ["document"],
                 "properties": {
-                    "model": {"type": "string"},
+                    "model": {"type": "string", "description": "Any name; there is one model."},
                     "document": {
                         "type": "object",
                         "description": "`document_url` or `image_url`: a data URL with base64, or the address of "
@@ -45,6 +45,7 @@ def make_router(services: Services, store: JobStore | None = None, watch: JobWat
     @router.post(
         "/v1/ocr",
         summary="The text of a picture or a document, page by page",
+        description="The file is in the body, or was uploaded with `POST /v1/files`.",
         response_class=Response,
         responses={
             **docs.answer("application/json", "`pages`, each with its text as `markdown`."),

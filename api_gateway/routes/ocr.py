@@ -35,6 +35,7 @@ def make_router(
     @router.post(
         OCR_PATH,
         summary="Read the text on a picture or in a document",
+        description="The answer comes when all pages are read; with `format=ndjson`, each page when it is.",
         response_class=Response,
         responses={
             200: docs.ANSWER,

@@ -18,7 +18,8 @@ FIELDS: dict[str, Any] = {
     },
     PASSWORD_FIELD: {
         "type": "string",
-        "description": "Password of an encrypted PDF. It is not logged.",
+        "description": "Password of an encrypted PDF; an empty one is none. It is not logged.",
+        "default": "",
     },
 }
 

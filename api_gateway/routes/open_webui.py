@@ -30,6 +30,7 @@ def make_router(services: Services) -> APIRouter:
     @router.put(
         "/process",
         summary="The text of a picture, a document, or a file of plain text",
+        description="Open WebUI sends each file that its users add, if its document loader is `external`.",
         response_class=Response,
         responses={
             **docs.answer("application/json", '`{"page_content": text, "metadata": {}}`'),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api_gateway.http_answer import TOTAL_HEADER
 from api_gateway.preview_answer import MEDIA_TYPE
 
 DESCRIPTION = (
@@ -14,6 +15,12 @@ DESCRIPTION = (
 )
 ANSWER: dict[str, Any] = {
     "description": "One line of JSON per page, as soon as it is drawn, and a last line with the totals.",
+    "headers": {
+        TOTAL_HEADER: {
+            "description": "Number of the pages in the answer.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
+    },
     "content": {
         MEDIA_TYPE: {
             "schema": {

@@ -30,8 +30,11 @@ SUBMITTED: dict[str, Any] = {
     "description": "The job; with several files a batch of them.",
     "headers": {
         "Location": {"description": "Where the job is, or the list of the batch's jobs.", "schema": _TEXT},
-        "Operation-Location": {"description": "The same.", "schema": _TEXT},
-        "Retry-After": {"description": "When to ask for the status.", "schema": {"type": "integer", "minimum": 1}},
+        "Operation-Location": {"description": "The same as Location.", "schema": _TEXT},
+        "Retry-After": {
+            "description": "Seconds until the status is worth asking for.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
         "Preference-Applied": {"description": "`respond-async` if the client preferred it.", "schema": _TEXT},
         REPLAYED_HEADER: {
             "description": "`true` if the jobs were known by their Idempotency-Key.", "schema": _TEXT,

@@ -32,13 +32,20 @@ if TYPE_CHECKING:
 _ORDER = Order(Parameters((ANY_LANGUAGE,)), "tika_text", may_lower_dpi=True)
 _FIELDS = Fields(None, None)
 _JSON = "application/json"
+_META = "Only the first bytes of the file are looked at; nothing is read on it."
 # What is asked for, and whether it is always JSON.
 _TEXTS: tuple[tuple[str, ContractFormat, str], ...] = (
     ("/tika", "tika_text", "The text of a file"),
     ("/tika/text", "tika_json", "Metadata and text of a file"),
     ("/rmeta/text", "tika_rmeta", "Metadata and text of a file, in a list"),
-    ("/rmeta", "tika_rmeta", "The same"),
+    ("/rmeta", "tika_rmeta", "Metadata and text of a file, in a list"),
 )
+_TOLD = {
+    "tika_text": "The text of all pages; with `Accept: application/json` as JSON.",
+    "tika_json": "An object with Tika's metadata, and the text as `X-TIKA:content`.",
+    "tika_rmeta": "A list with one object: Tika's metadata, and the text as `X-TIKA:content`.",
+}
+_LANGUAGE = "The language of each page is found, unless the header `X-Tika-OCRLanguage` names it."
 
 
 def make_router(services: Services, installed: InstalledLanguages) -> APIRouter:
@@ -57,8 +64,9 @@ def make_router(services: Services, installed: InstalledLanguages) -> APIRouter:
         described = partial(
             router.add_api_route,
             response_class=Response,
-            responses={**docs.answer(media_type, "See Tika's documentation."), **docs.errors_of_call("tika")},
+            responses={**docs.answer(media_type, _TOLD[name]), **docs.errors_of_call("tika")},
             summary=summary,
+            description=_LANGUAGE,
         )
 
         async def whole(request: Request) -> Response:
@@ -86,19 +94,39 @@ def _add_others(router: APIRouter, admission: RequestAdmission) -> None:
         **docs.errors_of_call("tika"),
     }
 
-    @router.put("/meta", summary="The type of a file", responses=metadata, openapi_extra=docs.FILE)
+    @router.put(
+        "/meta", summary="The type of a file", description=_META, responses=metadata, openapi_extra=docs.FILE
+    )
     async def meta(request: Request) -> Response:
         return TikaMeta(admission, request, current(), WholeBody)
 
-    @router.post("/meta/form", summary="The same", responses=metadata, openapi_extra=docs.form("upload"))
+    @router.post(
+        "/meta/form",
+        summary="The type of a file in a form",
+        description=_META,
+        responses=metadata,
+        openapi_extra=docs.form("upload"),
+    )
     async def meta_of_form(request: Request) -> Response:
         return TikaMeta(admission, request, current(), _form(request))
 
-    @router.get("/version", summary="What clients ask for at their start", response_class=PlainTextResponse)
+    @router.get(
+        "/version",
+        summary="The version of Tika that clients see",
+        description="Clients ask for it at their start.",
+        response_description="Name and version, as text.",
+        response_class=PlainTextResponse,
+    )
     async def version() -> Response:
         return PlainTextResponse("Apache Tika 3.3.2 (OCR gateway)")
 
-    @router.get("/tika", summary="Whether the service is there", response_class=PlainTextResponse)
+    @router.get(
+        "/tika",
+        summary="Whether the service is there",
+        description="Clients ask for it before they send files.",
+        response_description="A greeting, as Tika has it.",
+        response_class=PlainTextResponse,
+    )
     async def hello() -> Response:
         return PlainTextResponse("This is Tika Server (OCR gateway). Please PUT\n")
 

@@ -47,7 +47,7 @@ class Counts:
     def counts(self, method: str, _path: str) -> bool:
         return method == "POST"
 
-    def begin(self) -> None:
+    def begin(self, _request: RequestContext) -> None:
         self.in_flight += 1
 
     def end(self, outcome: str, status: int, _request: RequestContext) -> None:

@@ -27,6 +27,7 @@ PATIENCE_SECONDS = 3.0  # for what must recover at once: workers, descriptors, g
 NEURAL_SECONDS = 9.0  # for workers with the neural engine: 1.1 s of processor time each, at a low priority
 SOON = 0.02  # seconds between polls
 GATEWAY_PATH = "/gateway/ocr"
+PREVIEWS_PATH = "/gateway/previews"
 MODEL_PATH = "/v1/models/ocr-model:predict"
 
 png = formats.FORMATS["png grey"].encode
@@ -370,9 +371,12 @@ class Pair:
         """Each request of the client has one log line and one count, all with the same outcome."""
         found = metrics(self.gateway.service)
         self.gateway.check_series(found)
-        logged = Counter(line["outcome"] for line in self.gateway.access())
+        reading = [line for line in self.gateway.access() if line["path"] != PREVIEWS_PATH]
+        drawing = Counter(line["outcome"] for line in self.gateway.access() if line["path"] == PREVIEWS_PATH)
+        assert drawing == by_label(found, "gateway_previews_total", "outcome")
+        logged = Counter(line["outcome"] for line in reading)
         assert logged == by_label(found, "gateway_requests_total", "outcome")
-        whose = Counter(contract_of(line["path"]) or "gateway" for line in self.gateway.access())
+        whose = Counter(contract_of(line["path"]) or "gateway" for line in reading)
         assert whose == by_label(found, "gateway_requests_total", "contract")
         assert self.gateway.counted == Counter(line["outcome"] for line in self.gateway.new_access())
         assert logged.total() == found["gateway_request_duration_seconds_count"]

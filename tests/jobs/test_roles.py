@@ -20,9 +20,10 @@ def test_one_process_takes_jobs_and_another_reads_them(postgres: PostgresServer)
             job = f"{gateway.url}/gateway/jobs/{answer.json()['id']}"
             with services.api_gateway(url, {**settings, "API_GATEWAY_JOBS_ROLE": "worker"}) as worker:
                 until(lambda: client.get(job).json()["status"] == "complete")
-                for path in ("/gateway/jobs", "/gateway/languages", "/docs", "/openapi.json"):
+                for path in ("/gateway/jobs", "/gateway/languages", "/docs", "/docs/start.js", "/openapi.json"):
                     assert client.get(worker.url + path).status_code == 404
-                assert client.post(f"{worker.url}/gateway/ocr").status_code == 404
+                for path in ("/gateway/ocr", "/gateway/previews"):
+                    assert client.post(worker.url + path).status_code == 404
                 for path in ("/health/live", "/health/ready", "/metrics"):
                     assert client.get(worker.url + path).status_code == 200
                 assert (

@@ -65,6 +65,9 @@ NEVER = {
         "api_gateway.upstream", CHILDREN, *ENGINES,
     },
     "api_gateway/exchange.py": {"model_server", "api_gateway.schemas", "api_gateway.routes", CHILDREN, *ENGINES},
+    "api_gateway/preview_answer.py": {
+        "model_server", "api_gateway.schemas", "api_gateway.routes", "api_gateway.upstream", CHILDREN, *ENGINES,
+    },
     "api_gateway/order.py": {"model_server", *HTTP, *ENGINES},
     "api_gateway/answer.py": {"model_server", "api_gateway.upstream", "api_gateway.documents", *HTTP, *ENGINES},
     "api_gateway/uploads": {"model_server", "api_gateway.documents", "api_gateway.upstream", CHILDREN, *ENGINES},
