@@ -10,7 +10,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-jobs test-applications lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom site locks fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow test-jobs test-applications lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom site locks fork e2e minikube minikube-down clean test-page
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ $(DOCLING)/.installed: tests/applications/docling.txt .venv/.installed
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	@$(UV) --python $(@D)/bin/python --no-deps --require-hashes --requirements $<
 	@touch $@
+
+test-page: setup ## Run the tests of the page for people in Debian's Chromium and Firefox
+	@PAGE_BROWSERS='chromium firefox' $(BIN)/python -m pytest tests/page
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check .

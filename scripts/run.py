@@ -33,7 +33,8 @@ def main() -> int:
         gateway.start()
         model.wait_ready()
         gateway.wait_ready()
-        print(f"\nReady. Try:\n\n    curl -F image_file=@YOUR_PICTURE '{gateway.url}/gateway/ocr?format=text'\n")
+        print(f"\nReady. Open {gateway.url}/ in a browser, or try:\n")
+        print(f"    curl -F image_file=@YOUR_PICTURE '{gateway.url}/gateway/ocr?format=text'\n")
         print(f"Documentation: {gateway.url}/docs   Ctrl-C stops both.\n", flush=True)
         while True:
             for service in (model, gateway):

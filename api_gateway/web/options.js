@@ -50,7 +50,8 @@ export class Options {
     );
     if (this.offer.jobs) {
       const box = h("input", { type: "checkbox", checked: this.values.job, onchange: () => this.#set("job", box.checked) });
-      this.element.append(h("label", { class: "check" }, box, h("span", {}, t("option.job"))), h("p", { class: "small" }, t("option.job.hint")));
+      const label = h("label", { class: "check" }, box, h("span", {}, t("option.job")));
+      this.element.append(h("div", {}, label, h("p", { class: "small" }, t("option.job.hint"))));
     }
     this.#tell();
   }

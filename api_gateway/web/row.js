@@ -101,6 +101,7 @@ export function makeRow(reading, entry) {
     element,
     release() {
       gone = true;
+      sheet.release();
       if (url) URL.revokeObjectURL(url);
     },
   };

@@ -34,10 +34,13 @@ export function makeSheet(entry, name) {
       image.src = url;
       image.hidden = false;
     },
+    // The browser may forget the decoded picture at once.
+    release() {
+      image.removeAttribute("src");
+    },
     blank() {
       element.classList.add("blank");
     },
-    // As HTML text in one piece: a page has hundreds of words, and this is the fastest way.
     write(list) {
       words.replaceChildren(...list.map((word, at) => wordElement(word, at, shape)));
     },

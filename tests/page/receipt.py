@@ -48,7 +48,7 @@ def large_photograph(side: int) -> bytes:
 
 def _words(line: Line) -> list[tuple[str, Box]]:
     pen = font(line.face, line.size)
-    found = []
+    found: list[tuple[str, Box]] = []
     for word in line.text.split():
         left = line.x + pen.getlength(line.text[: line.text.index(word)])
         ink = ImageChops.invert(draw([line._replace(text=word, x=left)], SIZE)).getbbox()

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
 from scripts import services
 from tests.conftest import png
 from tests.documents import make
+from tests.faults.pair import until
 from tests.faults.wire import multipart, upload_head
 from tests.page.conftest import KEY, LARGE, Gateway, Visit, settings
 from tests.page.receipt import large_photograph, receipt
@@ -25,10 +27,12 @@ SIDE = 3300  # a picture without compression of more than 30 MB
 
 @contextlib.contextmanager
 def an_upload_that_pauses(url: str) -> Iterator[None]:
-    """Holds a place of the gateway."""
+    """Holds a place of the gateway, which has asked for the languages before."""
     body = multipart(png(render.label(1)))
+    httpx.post(f"{url}/gateway/ocr", files={"image_file": png(render.label(1))}, timeout=60).raise_for_status()
     with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as connection:
         connection.sendall(upload_head(len(body)) + body[:200])
+        until(lambda: "gateway_in_flight 1.0" in httpx.get(f"{url}/metrics").text, "an upload in flight")
         yield
 
 
