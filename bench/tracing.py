@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from bench import subjects
 from bench.subjects import BrokenRun, Stack
-from bench.workloads import workload
+from bench.workloads import NAMES, workload
 from scripts import services
 from tests.traces.otlp import collecting
 
@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--before", type=Path, help="a work tree of a commit without traces")
-    parser.add_argument("--real", default="page", help="the workload of real pages")
+    parser.add_argument("--pages", nargs="+", default=["label", "page"], choices=NAMES, help="workloads")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stops the services, too
     with contextlib.ExitStack() as opened:
@@ -80,7 +80,7 @@ def main() -> None:
         plans["100 %"] = {**standard, "OTEL_TRACES_SAMPLER_ARG": "1"}, None
         # The model server follows the gateway's decision.
         found = [Traced(name, opened.enter_context(_started(*plan))) for name, plan in plans.items()]
-        for name in ("label", options.real):
+        for name in options.pages:
             _measure(name, found, options.rounds)
         for one in found:
             print(f"{one.name}: resident MiB of gateway and model server: {one.resident_mib()}")
