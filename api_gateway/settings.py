@@ -19,11 +19,13 @@ from api_gateway.keys import ApiKey, read_keys, stripped
 from service_kit.followed import Unusable, fault_of
 from service_kit.settings import HTTP_URL, MIB
 from service_kit.tls import PemFile, TlsFiles, calling_context
+from service_kit.tracing import wanted
 
 UPLOAD_COPIES = 2.5  # the picture, its base64, and the part of it that is being sent
 _FORM_BYTES = 64 * 1024  # the multipart around a file
 _PROGRAM_MIB = 48  # what the idle gateway uses
 _JOBS_MIB = 32  # what the store of jobs adds to it
+_TRACES_MIB = 12  # what traces add: the SDK, and a queue full of spans
 _PROGRAM_EIGHTHS = 1
 _CHILDREN_EIGHTHS = 4
 _EIGHTHS = {"max_held_mib": 2, "max_pages_held_mib": 1, "splitter_kill_mib": 3}
@@ -194,11 +196,13 @@ class GatewaySettings(JobSettings):
 
     def _memory_faults(self) -> Iterator[str]:
         rows = self.memory_rows()
-        needed = _PROGRAM_MIB + self.tmp_mib + (_JOBS_MIB if self.has_jobs else 0)
+        parts = {"jobs": _JOBS_MIB if self.has_jobs else 0, "traces": _TRACES_MIB if wanted(os.environ) else 0}
+        needed = _PROGRAM_MIB + self.tmp_mib + sum(parts.values())
+        more = "".join(f" and {name}" for name, mib in parts.items() if mib)
         if rows["program"] < needed:
             yield (
                 f"MEMORY_MIB={self.container_mib} is too little: an eighth of it is for the program, which needs "
-                f"{needed} MiB with TMP_MIB={self.tmp_mib}{' and jobs' if self.has_jobs else ''}"
+                f"{needed} MiB with TMP_MIB={self.tmp_mib}{more}"
             )
         if sum(rows.values()) > self.container_mib:
             yield (

@@ -285,10 +285,19 @@ def _settle(page: QueuedPage, answer: dict[str, Any]) -> None:
         _fail(page, cause(error["text"]))
     elif not page.done.done():
         page.done.set_result(answer["page"])
-        for name, began, ended in answer["steps"]:
-            tracing.past(name, began, ended, tracing.current())
+        _trace(answer["steps"])
         if page.part is None:
             tracing.add(**_facts(page, answer["page"]))
+
+
+def _trace(steps: Sequence[tuple[str, float, float]]) -> None:
+    """Make spans of what the worker did; a step within another is its child."""
+    outer, until = None, 0.0
+    for name, began, ended in sorted(steps, key=lambda step: step[1]):
+        if outer is not None and ended <= until:
+            tracing.past(name, began, ended, outer)
+        else:
+            outer, until = tracing.past(name, began, ended, tracing.current()), ended
 
 
 def _facts(page: QueuedPage, found: Prediction) -> dict[str, str | int | float]:

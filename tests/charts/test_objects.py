@@ -684,6 +684,11 @@ def test_wrong_values_are_refused_with_a_message_that_helps(chart: str, values: 
         ("api-gateway", {"tmp": {"sizeLimit": "81Mi"}}, "which needs 129 MiB with TMP_MIB=81"),
         (
             "api-gateway",
+            {"tmp": {"sizeLimit": "69Mi"}, "tracing": {"endpoint": "http://a"}},
+            "which needs 129 MiB with TMP_MIB=69 and traces",
+        ),
+        (
+            "api-gateway",
             {"config": {"maxHeldMib": 257}},
             "less than the sum of 128 MiB for the program, MAX_HELD_MIB=257",
         ),

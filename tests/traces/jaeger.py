@@ -98,7 +98,7 @@ class Jaeger:
             return []
         (found,) = answer.raise_for_status().json()["data"]
         spans = {span["spanID"]: _span(span, found["processes"]) for span in found["spans"]}
-        roots = []
+        roots: list[Span] = []
         for span in sorted(found["spans"], key=lambda span: int(span["startTime"])):
             mine = spans[span["spanID"]]
             mine.parent = next((spans.get(ref["spanID"]) for ref in span["references"]), None)

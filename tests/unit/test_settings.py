@@ -253,3 +253,11 @@ def test_there_are_no_more_workers_than_the_memory_allows(
 def test_what_the_model_server_refuses(given: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValidationError, match=expected):
         ModelServerSettings(**given)
+
+
+@pytest.mark.usefixtures("no_limit")
+def test_traces_need_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert GatewaySettings(memory_mib=512, tmp_mib=16)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    with pytest.raises(ValidationError, match="which needs 76 MiB with TMP_MIB=16 and traces"):
+        GatewaySettings(memory_mib=512, tmp_mib=16)

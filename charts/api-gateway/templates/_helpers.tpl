@@ -245,9 +245,10 @@ resources.limits.memory, config.maxHeldMib: MAX_HELD_MIB={{ $held }} is less tha
 {{- $child := $config.splitterKillMib | default (div (mul .memory 3) 8) | int }}
 {{- $tmp := include "api-gateway.mebibytes" .root.Values.tmp.sizeLimit | int }}
 {{- $jobs := .root.Values.jobs.enabled }}
-{{- $needed := ternary 80 48 $jobs }}
+{{- $traces := not (empty .root.Values.tracing.endpoint) }}
+{{- $needed := add (ternary 80 48 $jobs) (ternary 12 0 $traces) }}
 {{- if lt $program (add $needed $tmp | int) }}
-resources.limits.memory, tmp.sizeLimit: MEMORY_MIB={{ .memory }} is too little: an eighth of it is for the program, which needs {{ add $needed $tmp }} MiB with TMP_MIB={{ $tmp }}{{ ternary " and jobs" "" $jobs }}
+resources.limits.memory, tmp.sizeLimit: MEMORY_MIB={{ .memory }} is too little: an eighth of it is for the program, which needs {{ add $needed $tmp }} MiB with TMP_MIB={{ $tmp }}{{ ternary " and jobs" "" $jobs }}{{ ternary " and traces" "" $traces }}
 {{- end }}
 {{- if gt (add $program .held $pages $children | int) .memory }}
 resources.limits.memory, config.maxHeldMib, config.maxPagesHeldMib: MEMORY_MIB={{ .memory }} is less than the sum of {{ $program }} MiB for the program, MAX_HELD_MIB={{ .held }}, MAX_PAGES_HELD_MIB={{ $pages }} and {{ $children }} MiB for child processes
