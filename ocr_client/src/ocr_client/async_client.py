@@ -54,7 +54,9 @@ class AsyncClient:
         self._http = httpx.AsyncClient(
             base_url=self._url,
             headers=wire.headers_of(key),
-            transport=httpx.AsyncHTTPTransport(verify=wire.trusted(verify), **wire.transport_options(at_once)),
+            transport=httpx.AsyncHTTPTransport(
+                verify=wire.trusted(verify, self._url), **wire.transport_options(at_once)
+            ),
         )
 
     async def __aenter__(self) -> Self:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
-    from ocr_client.command.app import app  # noqa: PLC0415 - the library's users do not need typer
+    try:
+        from ocr_client.command.app import app  # noqa: PLC0415 - the library's users do not need typer
 
-    app()
+        app()
+    except KeyboardInterrupt:  # before there is anything to end in order
+        sys.exit(130)
 
 
 __all__ = ["main"]

@@ -57,6 +57,8 @@ def common(
     with ending.errors_end_it():
         found = settings.from_file(config)
     without_format = {name: value for name, value in found.items() if name != "format"}
+    if "format" in found:
+        found["form"] = found.pop("format")  # the parameter's name
     context.default_map = {
         "read": found, "watch": found,
         **dict.fromkeys(("jobs", "fetch", "cancel", "languages"), without_format),
