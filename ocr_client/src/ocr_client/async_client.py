@@ -54,9 +54,7 @@ class AsyncClient:
         self._http = httpx.AsyncClient(
             base_url=self._url,
             headers=wire.headers_of(key),
-            transport=httpx.AsyncHTTPTransport(
-                verify=wire.trusted(verify, self._url), **wire.transport_options(at_once)
-            ),
+            transport=httpx.AsyncHTTPTransport(**wire.transport_options(self._url, verify, at_once)),
         )
 
     async def __aenter__(self) -> Self:

@@ -52,9 +52,7 @@ class Client:
         self._http = httpx.Client(
             base_url=self._url,
             headers=wire.headers_of(key),
-            transport=httpx.HTTPTransport(
-                verify=wire.trusted(verify, self._url), **wire.transport_options(at_once)
-            ),
+            transport=httpx.HTTPTransport(**wire.transport_options(self._url, verify, at_once)),
         )
 
     def __enter__(self) -> Self:

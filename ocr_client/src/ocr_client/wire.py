@@ -56,9 +56,9 @@ def trusted(verify: bool | str, url: httpx.URL | None = None) -> bool | ssl.SSLC
     return verify if isinstance(verify, bool) else ssl.create_default_context(cafile=verify)
 
 
-def transport_options(at_once: int) -> dict[str, Any]:
+def transport_options(url: httpx.URL, verify: bool | str, at_once: int) -> dict[str, Any]:
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once, keepalive_expiry=2)
-    return {"limits": limits, "socket_options": _KEEPALIVE}
+    return {"verify": trusted(verify, url), "limits": limits, "socket_options": _KEEPALIVE}
 
 
 def request(send: Send) -> dict[str, Any]:
