@@ -84,7 +84,7 @@ docs: setup ## Write the generated parts of the README
 
 wheel: setup ## Build the wheel of the command `ocr` and its library in dist/
 	@mkdir -p dist
-	@.tools/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./ocr_client
+	@cd ocr_client && ../$(BIN)/python -c 'from poetry.core.masonry import api; print("dist/" + api.build_wheel("../dist"))'
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .

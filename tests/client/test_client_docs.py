@@ -15,6 +15,8 @@ from tests.client import served
 from tests.client.served import Ocr
 from tests.system import readme
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = readme.blocks((ROOT / "docs" / "command.md").read_text())
 PYTHON = re.findall(
     r"```python\n((?:(?!```).)*)```(?:\n\n```text\n(.*?)```)?",

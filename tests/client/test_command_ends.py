@@ -18,6 +18,8 @@ from tests.faults import engines
 from tests.faults.pair import until
 from tests.pictures import render
 
+pytestmark = pytest.mark.slow
+
 RECEIPT = ROOT / "docs" / "receipt.png"
 AT_ONCE = 8
 

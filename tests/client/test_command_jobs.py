@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from scripts.services import ROOT
 from tests.client.served import Ocr, json_lines, labels
 from tests.faults import engines
+
+pytestmark = pytest.mark.slow
 
 RECEIPTS = ROOT / "docs" / "receipts.pdf"
 

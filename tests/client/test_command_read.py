@@ -15,6 +15,8 @@ from tests.client.served import Ocr, json_lines, labels
 from tests.faults import engines
 from tests.pictures import render
 
+pytestmark = pytest.mark.slow
+
 RECEIPT, RECEIPTS = ROOT / "docs" / "receipt.png", ROOT / "docs" / "receipts.pdf"
 
 

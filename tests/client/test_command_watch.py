@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from scripts.services import ROOT, Service
 from tests.client.served import Ocr, interrupted, json_lines, labels, pages_read, until_outputs
 from tests.faults.pair import until
+
+pytestmark = pytest.mark.slow
 
 RECEIPT = (ROOT / "docs" / "receipt.png").read_bytes()
 WATCH = ("watch", "in", "--output", "out", "--interval", "0.05", "--settle", "0.4", "--json")
