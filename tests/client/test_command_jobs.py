@@ -39,7 +39,7 @@ def test_a_job_with_failed_pages_gives_the_others_and_says_so(ocr: Ocr) -> None:
     fetched = ocr.run("fetch", job, "--wait", "--format", "text")
     assert fetched.returncode == 1
     assert fetched.stdout.startswith(b"Young Market")
-    assert b"pages 4" in fetched.stderr
+    assert b"page 4" in fetched.stderr
     assert ocr.run("fetch", job, "--json").returncode == 1
     listed = ocr.run("jobs")
     assert listed.returncode == 0

@@ -116,7 +116,7 @@ def test_the_summary_names_the_failed_files_and_pages_and_says_what_to_do(ocr: O
     assert "3 read, 5 pages" in said
     assert "1 failed; 1 with failed pages" in said
     assert "in/broken.png: Unknown file format." in said
-    assert "in/receipts.pdf: pages 4" in said
+    assert "in/receipts.pdf: page 4" in said
     assert "Convert it to PDF or PNG." in said
     assert (ocr.folder / "in" / "receipts.pdf.txt").read_text().count("Market") >= 3, "the other pages"
 

@@ -70,7 +70,10 @@ def show(connection: Connection, console: Console) -> None:
     known = KnownJobs().of(connection.url)
     with Client(**connection.arguments()) as client:
         jobs = client.jobs(1000)
-    table = Table("id", "status", "pages", "handed in", "file", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name, width in (("id", 32), ("status", 9), ("pages", 8), ("handed in", 19)):
+        table.add_column(name, no_wrap=True, min_width=width)
+    table.add_column("file", overflow="fold")
     for job in reversed(jobs):
         name = printable(known[job.id].file) if job.id in known else ""
         style = {"failed": "red", "partial": "yellow", "complete": "green"}.get(job.status, "")

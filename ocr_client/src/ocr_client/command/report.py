@@ -21,6 +21,7 @@ from ocr_client.command.tally import Done, Tally
 from ocr_client.errors import OcrError, ServerGone
 
 _MOST_NAMES = 10  # of files with the same fault
+_MOST_PAGES = 20  # of one file
 
 
 class Report:
@@ -105,7 +106,7 @@ class Report:
 
 def _counts(tally: Tally) -> str:
     parts = []
-    if tally.read or not (tally.skipped or tally.submitted):
+    if tally.read:
         pages = f", {tally.pages} pages" if tally.knows_pages and tally.pages else ""
         rate = tally.pages if tally.knows_pages else tally.read
         unit = "pages" if tally.knows_pages else "files"
@@ -114,19 +115,18 @@ def _counts(tally: Tally) -> str:
         parts.append(f"{tally.submitted} handed in")
     if tally.skipped:
         parts.append(f"{tally.skipped} skipped, which were read before")
-    failed = sum(done.status == "failed" for done in tally.kept)
-    if failed:
-        parts.append(f"{failed} failed")
-    if partial := tally.failures - failed:
+    if tally.failed:
+        parts.append(f"{tally.failed} failed")
+    if partial := tally.failures - tally.failed:
         parts.append(f"{partial} with failed pages")
     if tally.total is not None and (left := tally.total - tally.finished) > 0:
         parts.append(f"{left} not read")
-    return "; ".join(parts) + "."
+    return "; ".join(parts or ["Nothing was read"]) + "."
 
 
 def _what(done: Done) -> str:
     if done.status == "partial":
-        return f"pages {_numbers(done)} could not be read"
+        return f"{_numbers(done)} could not be read"
     return advice(done.code)[0]
 
 
@@ -134,11 +134,11 @@ def _line(done: Done) -> str:
     """The file, and what the summary's heading does not say."""
     shown = done.file.shown
     if done.failed_pages:
-        return f"{shown}: pages {_numbers(done)}"
+        return f"{shown}: {_numbers(done)}"
     return f"{shown}: {printable(done.detail)}" if done.detail else shown
 
 
 def _numbers(done: Done) -> str:
-    return ", ".join(f"{page} ({code})" if code else str(page) for page, code in done.failed_pages[:20]) + (
-        " …" if len(done.failed_pages) > 20 else ""
-    )
+    shown = [f"{page} ({code})" if code else str(page) for page, code in done.failed_pages[:_MOST_PAGES]]
+    more = " …" if len(done.failed_pages) > _MOST_PAGES else ""
+    return f"page{'s' * (len(done.failed_pages) > 1)} {', '.join(shown)}{more}"

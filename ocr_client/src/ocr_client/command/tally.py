@@ -54,7 +54,8 @@ class Tally:
     read: int = 0
     skipped: int = 0
     submitted: int = 0
-    failures: int = 0
+    failed: int = 0
+    failures: int = 0  # with those of which pages failed
     pages: int = 0
     knows_pages: bool = True
     kept: list[Done] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Tally:
             self.knows_pages = self.knows_pages and done.pages is not None
         self.skipped += done.status == "skipped"
         self.submitted += done.status == "submitted"
+        self.failed += done.status == "failed"
         if done.status in ("failed", "partial"):
             self.failures += 1
             if len(self.kept) < _MOST_KEPT:
@@ -77,7 +79,7 @@ class Tally:
 
     @property
     def finished(self) -> int:
-        return self.read + self.skipped + self.submitted + sum(done.status == "failed" for done in self.kept)
+        return self.read + self.skipped + self.submitted + self.failed
 
     @property
     def exit_code(self) -> Exit:
