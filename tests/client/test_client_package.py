@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from poetry.core.masonry.api import build_wheel
 
+import ocr_client
 from scripts.services import ROOT
 from tests.client.served import SOURCE
 
@@ -58,7 +59,7 @@ def test_an_installed_wheel_is_the_command_ocr(wheel: Path, tmp_path: Path) -> N
     done = subprocess.run(
         [tmp_path / "venv" / "bin" / "ocr", "--version"], cwd=tmp_path, env=env, capture_output=True, check=True
     )
-    assert done.stdout == b"ocr 0.1.0\n"
+    assert done.stdout.decode() == f"ocr {ocr_client.__version__}\n"
 
 
 def test_the_client_and_the_services_do_not_import_each_other() -> None:
