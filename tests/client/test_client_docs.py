@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from scripts.services import ROOT, Service
 from tests.client import served
@@ -44,7 +45,7 @@ def scans(folder: Path) -> None:
         shutil.copy(docs / name, folder)
     shutil.copy(docs / "receipt.png", folder / "Grüße.png")
     shutil.copy(docs / "receipt.png", folder / "2026" / "a.png")
-    shutil.copy(docs / "photographed-receipt.jpg", folder / "2026" / "a.jpg")
+    Image.open(docs / "receipt.png").convert("L").save(folder / "2026" / "a.jpg", quality=95)
     shutil.copy(ROOT / "README.md", folder / "notes.png")
 
 
