@@ -169,11 +169,15 @@ def test_a_full_disk_ends_it_without_a_half_file(ocr: Ocr) -> None:
     assert not ocr.files("out")
 
 
-def test_a_full_standard_output_is_said(ocr: Ocr) -> None:
-    with open("/dev/full", "wb") as full:  # noqa: PTH123
-        done = ocr.run("read", RECEIPT, stdout=full)
+@pytest.mark.parametrize(
+    "arguments", [("read", RECEIPT), ("read", "in", "--json", "--quiet"), ("languages",), ("jobs",)]
+)
+def test_a_full_standard_output_is_said(ocr: Ocr, arguments: tuple[str, ...]) -> None:
+    labels(ocr.folder / "in", 1)
+    with Path("/dev/full").open("wb") as full:
+        done = ocr.run(*arguments, stdout=full)
     assert done.returncode == 5
-    assert done.stderr == b"standard output cannot be written: No space left on device\n"
+    assert b"No space left on device" in done.stderr
 
 
 def test_an_output_that_cannot_be_written_fails_alone(ocr: Ocr) -> None:

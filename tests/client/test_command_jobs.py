@@ -47,6 +47,16 @@ def test_a_job_with_failed_pages_gives_the_others_and_says_so(ocr: Ocr) -> None:
     assert b"4 of 4, 1 failed" in listed.stdout
 
 
+def test_a_result_that_cannot_be_written_is_said(ocr: Ocr) -> None:
+    (ocr.folder / "state").write_text("not a folder, so that the ids are only printed")
+    labels(ocr.folder / "in", 1)
+    job = ocr.run("read", "in", "--job").stdout.split()[0].decode()
+    (ocr.folder / "out").write_text("not a folder")
+    done = ocr.run("fetch", job, "--wait", "--output", "out")
+    assert done.returncode == 5
+    assert b"cannot be written" in done.stderr
+
+
 def test_a_job_can_be_cancelled(ocr: Ocr) -> None:
     (ocr.folder / "slow.png").write_bytes(engines.slow(20))
     job = ocr.run("read", "slow.png", "--job").stdout.split()[0].decode()

@@ -16,6 +16,7 @@ from ocr_client.command import ending, inputs, options, settings, standard_input
 from ocr_client.command.handing_in import fetch as fetch_results
 from ocr_client.command.handing_in import hand_in, show
 from ocr_client.command.names import STDIN
+from ocr_client.command.outputs import say_to_stdout
 from ocr_client.command.reading import Plan, read_all
 from ocr_client.command.report import Report
 from ocr_client.command.stopping import Exit, Stop
@@ -238,5 +239,5 @@ def languages(
         client = stack.enter_context(Client(**connection.arguments()))
         offered = client.languages()
         for name in offered["languages"]:
-            sys.stdout.write(f"{name}  {', '.join(offered['engines_of'].get(name, []))}\n")
+            say_to_stdout(f"{name}  {', '.join(offered['engines_of'].get(name, []))}")
     ending.leave(Exit.ALL_READ)

@@ -44,12 +44,14 @@ def run(work: Callable[[], Coroutine[None, None, None]], report: Report, tally: 
 
 
 def leave(code: Exit) -> None:
-    """Raises typer.Exit. Nothing may fail after this, also if standard output is closed or full."""
+    """Raises typer.Exit, with another code if standard output is closed or full."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except OSError as failed:
+        if code is Exit.ALL_READ:
+            code = Exit.PIPE_CLOSED if isinstance(failed, BrokenPipeError) else Exit.NO_OUTPUT
         with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer must not fail again
     raise typer.Exit(code)
 
 
@@ -76,6 +78,9 @@ def errors_end_it() -> Iterator[None]:
         leave(Exit.INTERRUPTED)
     except BrokenPipeError:
         leave(Exit.PIPE_CLOSED)
+    except OSError as failed:
+        error(failed.strerror or str(failed))
+        leave(Exit.NO_OUTPUT)
 
 
 @contextmanager

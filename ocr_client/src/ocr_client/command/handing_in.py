@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,7 @@ from ocr_client.command.inputs import Chosen
 from ocr_client.command.journal import digest_of
 from ocr_client.command.known_jobs import KnownJob, KnownJobs, idempotency_key
 from ocr_client.command.names import STDIN, printable
-from ocr_client.command.outputs import Part, to_stdout
+from ocr_client.command.outputs import Part, say_to_stdout, to_stdout
 from ocr_client.command.reading import OneFile, Plan, judged
 from ocr_client.command.report import Report
 from ocr_client.command.settings import Connection
@@ -61,8 +60,7 @@ async def hand_in(
             async for done in outcomes:
                 report.done(done)
                 if prints_ids and done.job:
-                    sys.stdout.write(f"{done.job}  {done.file.shown}\n")
-                    sys.stdout.flush()
+                    say_to_stdout(f"{done.job}  {done.file.shown}")
 
 
 def show(connection: Connection, console: Console) -> None:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ocr_client.command.journal import state_of
-from ocr_client.command.outputs import errors_of
 from ocr_client.command.settings import state_folder
 
 _LONGEST_SECONDS = 8 * 86_400.0  # the server keeps jobs for at most a week after their end, by default
@@ -64,14 +63,14 @@ class KnownJobs:
         return {job.id: job for job in found.values() if job.url == url}
 
     def _append(self, entry: dict[str, object]) -> None:
-        with errors_of(str(self._path)):
+        with contextlib.suppress(OSError):  # the ids are printed, too
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._path.open("ab", buffering=0) as file:
                 file.write(json.dumps(entry).encode() + b"\n")  # in one piece: several commands may write
 
     def _rewrite(self, jobs: dict[str, KnownJob]) -> None:
         new = self._path.with_suffix(f".{os.getpid()}")
-        with errors_of(str(self._path)):
+        with contextlib.suppress(OSError):
             new.write_bytes(b"".join(json.dumps(asdict(job)).encode() + b"\n" for job in jobs.values()))
             new.replace(self._path)
 

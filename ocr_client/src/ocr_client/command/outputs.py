@@ -121,6 +121,13 @@ def to_stdout(file: BinaryIO) -> None:
         sys.stdout.buffer.flush()
 
 
+def say_to_stdout(line: str) -> None:
+    """At once. Raises as `to_stdout` does."""
+    with errors_of("standard output"):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
 def sweep(folder: str) -> None:
     """Delete the parts that a killed command left there."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

@@ -6,7 +6,6 @@ All but JSON goes to standard error.
 from __future__ import annotations
 
 import json
-import sys
 from collections import defaultdict
 from types import TracebackType
 from typing import Self
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from ocr_client.command.advice import advice
 from ocr_client.command.names import printable
+from ocr_client.command.outputs import say_to_stdout
 from ocr_client.command.tally import Done, Tally
 from ocr_client.errors import OcrError, ServerGone
 
@@ -59,11 +59,10 @@ class Report:
             self._progress.stop()
 
     def done(self, done: Done) -> None:
-        """Raises BrokenPipeError: nobody reads the JSON any more."""
+        """Raises Stop or BrokenPipeError: the JSON cannot be written."""
         self._tally.add(done)
         if self._as_json:
-            sys.stdout.write(json.dumps(done.as_json()) + "\n")
-            sys.stdout.flush()
+            say_to_stdout(json.dumps(done.as_json()))
         if self._each and done.status != "skipped":
             self.say(f"{done.file.shown}: {_what(done) if done.status in ('failed', 'partial') else 'read'}")
         if self._progress is None:
