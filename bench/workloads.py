@@ -56,7 +56,7 @@ def workload(name: str) -> Workload:
 
 def _uniform(name: str) -> Workload:
     title, draw, seeds = _KINDS[name]
-    images = tuple(_image(draw(seed), photo=name == "photo") for seed in range(1, seeds + 1))
+    images = tuple(image(draw(seed), photo=name == "photo") for seed in range(1, seeds + 1))
     return Workload(name, title, images, tuple(range(seeds)))
 
 
@@ -81,7 +81,7 @@ _KINDS: dict[str, tuple[str, Callable[[int], Picture], int]] = {
 NAMES = (*_KINDS, "mix")
 
 
-def _image(picture: Picture, *, photo: bool) -> Image:
+def image(picture: Picture, *, photo: bool = False) -> Image:
     stream = io.BytesIO()
     if photo:
         picture.image.save(stream, "JPEG", quality=90)

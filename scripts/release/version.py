@@ -23,6 +23,9 @@ REQUIRED = (
     ("api_gateway/app.py", rf'^ +version="{NUMBER}",$'),
     ("docs/kubernetes.md", rf"^\| `E2E_IMAGE_TAG` \| `{NUMBER}` \|"),
     ("docs/releases.md", rf"^ +VERSION={NUMBER}$"),
+    ("ocr_client/pyproject.toml", rf'^version = "{NUMBER}"$'),
+    ("ocr_client/src/ocr_client/__init__.py", rf'^__version__ = "{NUMBER}"$'),
+    ("ocr_client/README.md", rf"\bocr_service_client-{NUMBER}-"),
 )
 OPTIONAL = (
     *((files, NAMED) for files in ("*.md", "*.sh", "Makefile", "compose.yaml", "docs/*.md", "scripts/**/*.sh")),

@@ -1,0 +1,5 @@
+"""`python -m ocr_client`: the command `ocr`."""
+
+from ocr_client.command import main
+
+main()
