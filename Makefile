@@ -83,8 +83,9 @@ lint: setup ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 
-docs: setup ## Write the tables of docs/settings.md
+docs: setup ## Write the tables of docs/settings.md, and docs/page.png (needs Chromium)
 	@$(BIN)/python -m scripts.docs
+	@$(BIN)/python -m scripts.draw_page
 
 wheel: setup ## Build the wheel of the command `ocr` and its library in dist/
 	@mkdir -p dist

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from scripts import services
-from tests.browsers import Name, browser, installed
+from scripts.browsers import Name, browser, installed
 from tests.conftest import Launch
 from tests.needs import missing
 from tests.page.visitor import Visitor, visiting
