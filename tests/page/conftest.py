@@ -65,11 +65,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of the core run in all browsers, the others in the first one."""
     if "shown_by" in metafunc.fixturenames:
         core = metafunc.definition.get_closest_marker("all_browsers")
-        metafunc.parametrize("shown_by", BROWSERS if core else BROWSERS[:1], indirect=True, scope="session")
+        metafunc.parametrize("shown_by", BROWSERS if core else BROWSERS[:1], indirect=True, scope="module")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shown_by(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Closed after each module: Playwright runs once in a process, and other modules start it, too."""
     name: Name = request.param
     if not installed(name):
         missing(f"the browser {name} is not installed")

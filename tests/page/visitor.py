@@ -40,6 +40,16 @@ _DROP = """
   }
 }
 """
+# What is wider than the window, or makes it scroll sideways.
+_TOO_WIDE = """
+() => {
+  const parts = [...document.querySelectorAll("button, summary, input, select, h1, h2, h3, .sheet, .text")];
+  const seen = parts.filter((part) => part.checkVisibility());
+  const wide = seen.filter((part) => part.getBoundingClientRect().right > innerWidth + 1);
+  const found = wide.map((part) => part.outerHTML.slice(0, 80));
+  return document.documentElement.scrollWidth > innerWidth ? [...found, "it scrolls sideways"] : found;
+}
+"""
 _BOXES = """
 (size) => {
   const sheet = document.querySelector(".sheet").getBoundingClientRect();
@@ -125,7 +135,8 @@ class Visitor:
         self.check()
         found = Axe().run(self.page, options=_RULES)
         assert found.violations_count == 0, found.generate_report()
-        assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+        wide = self.page.evaluate(_TOO_WIDE)
+        assert not wide, wide
         self.photograph(state)
 
     def photograph(self, state: str) -> None:
