@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route
 
-from tests import browsers
+from scripts import browsers
 from tests.conftest import Launch, Pair
 
 ROOT = Path(__file__).parents[2]
