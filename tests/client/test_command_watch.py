@@ -46,7 +46,7 @@ def test_what_was_read_is_not_read_again_by_the_next_watch_but_what_changes_is(o
     _, out, _ = interrupted(process)
     states = [(line["file"], line["status"]) for line in json_lines(out)]
     assert ("in/001.png", "skipped") in states
-    assert states[-1] == ("in/000.png", "ok")
+    assert ("in/000.png", "ok") in states
 
 
 def test_a_file_that_cannot_be_read_is_reported_once(ocr: Ocr) -> None:

@@ -36,6 +36,7 @@ class HandIn(OneFile):
     """Hands a file in, in place of reading it."""
 
     known = KnownJobs()
+    prints_ids = True
 
     async def made(self, file: Chosen, began: float) -> Done:
         if file.path == STDIN:
@@ -47,6 +48,11 @@ class HandIn(OneFile):
         self.known.add(job.id, self.connection.url, file.path, file.output, self.plan.form)
         return Done(file, "submitted", seconds=time.monotonic() - began, job=job.id)
 
+    def reported(self, done: Done) -> None:
+        super().reported(done)
+        if self.prints_ids and done.job:
+            say_to_stdout(f"{done.job}  {done.file.shown}")
+
 
 async def hand_in(
     files: Iterable[Chosen], plan: Plan, connection: Connection, report: Report, *, prints_ids: bool
@@ -54,13 +60,12 @@ async def hand_in(
     """Print the id of each job. Raises Stop, and BrokenPipeError."""
     async with AsyncClient(**connection.arguments()) as client:
         one = HandIn(client, plan, connection, report)
+        one.prints_ids = prints_ids
         async with contextlib.aclosing(
             as_they_come(files, one.read, lambda: one.traffic.pace.at_once)
         ) as outcomes:
-            async for done in outcomes:
-                report.done(done)
-                if prints_ids and done.job:
-                    say_to_stdout(f"{done.job}  {done.file.shown}")
+            async for _ in outcomes:
+                pass
 
 
 def show(connection: Connection, console: Console) -> None:

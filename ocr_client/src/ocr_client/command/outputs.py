@@ -37,7 +37,7 @@ def errors_of(path: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        text = f"{printable(path)} cannot be written: {error.strerror}"
+        text = f"{printable(path)} cannot be written: {error.strerror}."
         if error.errno in _DISK:
             raise Stop(Exit.NO_OUTPUT, text) from None
         raise Unwritable(error.errno, text) from None

@@ -48,8 +48,8 @@ async def read_all(
         async with contextlib.aclosing(
             as_they_come(files, one.read, lambda: one.traffic.pace.at_once)
         ) as outcomes:
-            async for done in outcomes:
-                report.done(done)
+            async for _ in outcomes:
+                pass
 
 
 class OneFile:
@@ -59,7 +59,7 @@ class OneFile:
         self.client = client
         self.plan = plan
         self.connection = connection
-        self._report = report
+        self.report = report
         self._journals = Journals(digest_of(plan.form, plan.options))
         self._told: float | None = None
         self.traffic = Traffic(connection.patience, connection.at_once, first_patience=_FIRST_PATIENCE)
@@ -83,7 +83,11 @@ class OneFile:
             raise
         except OSError as error:
             done = Done(file, "failed", code="unreadable_file", detail=error.strerror or str(error))
+        self.reported(done)  # here, so that Ctrl-C cannot come between an output and its report
         return done
+
+    def reported(self, done: Done) -> None:
+        self.report.done(done)
 
     async def made(self, file: Chosen, began: float) -> Done:
         plan = self.plan
@@ -129,7 +133,7 @@ class OneFile:
         since = self.traffic.waiting_since()
         if isinstance(error, ServerGone) and since != self._told:
             self._told = since
-            self._report.waiting(error, self.traffic.limit())
+            self.report.waiting(error, self.traffic.limit())
 
 
 def judged(file: Chosen, target: BinaryIO, written: Written, form: Format, began: float) -> Done:
