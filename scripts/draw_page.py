@@ -6,12 +6,14 @@ import os
 import sys
 from pathlib import Path
 
+from playwright.sync_api import ViewportSize
+
 from scripts.browsers import browser, installed
 from scripts.services import ROOT, api_gateway, model_server
 
 _PICTURE = ROOT / "docs" / "photographed-receipt.jpg"
 _DRAWN = ROOT / "docs" / "page.png"
-_SIZE = {"width": 1200, "height": 780}
+_SIZE: ViewportSize = {"width": 1200, "height": 780}
 _WORD = "$336.95"  # the pointer is on it
 _MILLISECONDS = 60_000
 

@@ -38,6 +38,7 @@ install_jaeger() {
         mv "$cache/jaeger.new" "$cache/jaeger"
         rm -rf "$module" "$module.log"
     fi
+    mkdir -p "$DIR"
     ln -sf "$cache/jaeger" "$DIR/jaeger"
 }
 

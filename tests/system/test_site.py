@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests import browsers, needs
+from scripts import browsers
+from tests import needs
 from tests.markdown_pages import ROOT
 
 PROGRAM = Path(os.environ.get("SITE", ROOT / ".tools" / "site")) / "bin" / "mkdocs"
