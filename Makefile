@@ -76,7 +76,8 @@ $(DOCLING)/.installed: tests/applications/docling.txt .venv/.installed
 	@touch $@
 
 test-page: setup ## Run the tests of the page for people in Debian's Chromium and Firefox
-	@PAGE_BROWSERS='chromium firefox' $(BIN)/python -m pytest tests/page
+	@PAGE_BROWSERS='chromium firefox' $(BIN)/python -m pytest tests/page -m 'not alone' -n 2 --dist loadfile
+	@PAGE_BROWSERS='chromium firefox' $(BIN)/python -m pytest tests/page -m alone
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check .

@@ -50,7 +50,7 @@ def _anonymous_mib(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_five_hundred_pages(visit: Visit, shown_by: Browser, site: str) -> None:
     visitor = visit(site)

@@ -72,6 +72,7 @@ def test_words_on_the_picture_are_selected_and_copied_as_text(visit: Visit, site
     assert copied == "Corner Market\nBread $3.20"
 
 
+@pytest.mark.alone
 def test_the_first_words_are_there_soon_after_the_answer(visit: Visit, site: str) -> None:
     visitor = visit(site)
     visitor.drop("receipt.png", receipt().png, PNG)
