@@ -28,6 +28,7 @@ TOOLS = {
     "EXPORT": "poetry-plugin-export",
     "AUDIT": "pip-audit",
     "SBOM": "cyclonedx-bom",
+    "SITE": "mkdocs-material",
 }
 
 EACH_MACHINE = pytest.mark.parametrize("machine", NO_WHEEL)
