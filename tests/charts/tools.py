@@ -123,7 +123,7 @@ OPTIONS: dict[str, dict[str, Values]] = {
             "networkPolicy": {"enabled": True, "clients": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}
         },
         "no memory limit": {"resources": {"limits": {"memory": None}}},
-        "small": {"resources": {"limits": {"memory": "768Mi"}}},
+        "small": {"resources": {"limits": {"memory": "896Mi"}}},
         "large": {
             "resources": {"limits": {"memory": "4Gi", "ephemeral-storage": "3Gi"}},
             "spool": {"sizeLimit": "2Gi"},
