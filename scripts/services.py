@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from pathlib import Path
 from typing import IO, Self
 
@@ -19,6 +21,8 @@ READY_SECONDS = 60.0
 STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _FIRST_PORT, _PORTS = 20_000, 10_000  # below those of Kubernetes, too
+_MOST_HELD = 500  # ports; the services of earlier ones have ended, or listen
+_held: deque[socket.socket] = deque()
 
 
 class ServiceFailed(Exception):
@@ -115,11 +119,21 @@ def api_gateway(model_url: str, env: dict[str, str] | None = None, log: IO[bytes
 
 
 def free_port() -> int:
-    """Below those that the kernel gives to connections, so that none of them takes it before a service does."""
+    """Below those that the kernel gives to connections, so that none of them takes it before a service does.
+
+    No other process gets the same port meanwhile: the UDP port of this number is held for it.
+    """
     while True:
         port = _FIRST_PORT + secrets.randbelow(_PORTS)  # tests seed `random`
-        if not in_use(port):
-            return port
+        held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError):
+            held.bind(("127.0.0.1", port))
+            if not in_use(port):
+                _held.append(held)
+                if len(_held) > _MOST_HELD:
+                    _held.popleft().close()
+                return port
+        held.close()
 
 
 def in_use(port: int) -> bool:

@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from uuid import uuid4
 
 import psutil
 
+from scripts.services import free_port
 from tests.needs import missing
 
 _USER = "ocr"
@@ -166,9 +166,3 @@ def unprivileged() -> dict[str, object]:
         return {}
     owner = _owner()
     return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -12,8 +12,9 @@ import pytest
 
 from api_gateway.jobs.sql.postgres import PostgresDriver
 from api_gateway.jobs.sql_store import SqlStore
+from scripts.services import free_port
 from tests import needs
-from tests.jobs.postgres import PostgresServer, free_port, unprivileged
+from tests.jobs.postgres import PostgresServer, unprivileged
 from tests.jobs.stores import FREE, LEASE, claimed, event, handed_in, page
 
 pytestmark = pytest.mark.anyio
