@@ -85,11 +85,12 @@ def test_a_collector_that_is_away_is_reported_once_and_its_return_too(
         with collecting(port) as collector:
             until(lambda: lone.read(label_png) and collector.names, "spans arrive", 20)
             until(lambda: lone.lines()[-1]["event"] == "traces are sent again", "its return is reported", 10)
-        events = [line["event"] for line in lone.lines()]
+            lines = lone.lines()
+        events = [line["event"] for line in lines]
         assert events == [
             "traces are on", "traces cannot be sent; they are dropped until they can", "traces are sent again",
         ]  # fmt: skip
-        assert lone.lines()[-1]["lost_spans"] > 0
+        assert lines[-1]["lost_spans"] > 0
         assert not [line for line in lone.lines("urllib3.connectionpool") if line["level"] != "debug"]
 
 
