@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -233,11 +232,11 @@ def languages(
     patience: options.Patience = 5.0,
 ) -> None:
     """List the languages that the server reads, and with which engines."""
-    with ending.errors_end_it(), contextlib.ExitStack() as stack:
+    with ending.errors_end_it():
         connection = options.connection(url, key, ca_file, patience)
         connection.check()
-        client = stack.enter_context(Client(**connection.arguments()))
-        offered = client.languages()
+        with Client(**connection.arguments()) as client:
+            offered = client.languages()
         for name in offered["languages"]:
             say_to_stdout(f"{name}  {', '.join(offered['engines_of'].get(name, []))}")
     ending.leave(Exit.ALL_READ)
