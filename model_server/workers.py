@@ -285,9 +285,10 @@ def _settle(page: QueuedPage, answer: dict[str, Any]) -> None:
         _fail(page, cause(error["text"]))
     elif not page.done.done():
         page.done.set_result(answer["page"])
-        _trace(answer["steps"])
-        if page.part is None:
-            tracing.add(**_facts(page, answer["page"]))
+        if page.span is not None:  # without traces, nothing is worked out for them
+            _trace(answer["steps"])
+            if page.part is None:
+                tracing.add(**_facts(page, answer["page"]))
 
 
 def _trace(steps: Sequence[tuple[str, float, float]]) -> None:
