@@ -165,7 +165,7 @@ def test_a_refused_or_failed_request_is_found_by_its_problem(
     problem: dict[str, Any] = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code)
     assert problem["trace_id"] == id_of(answer)
-    root = traced.jaeger.trace(problem["trace_id"])
+    root = traced.jaeger.trace(problem["trace_id"], **{"POST_/gateway/ocr": 1})
     assert root.tags["ocr.outcome"] == code
     assert root.tags["http.response.status_code"] == status
     assert ("error" in root.tags) == is_error, "a client's mistake is no error of the server"
